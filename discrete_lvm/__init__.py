@@ -1,0 +1,1 @@
+"""Discrete latent-variable models on TensorFlow, TFP and Keras 3."""

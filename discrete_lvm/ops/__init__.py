@@ -1,0 +1,45 @@
+"""Pure functions of tensors: noise, gradients, seeds, schedules, numerics."""
+
+from discrete_lvm.ops.categorical import categorical_entropy
+from discrete_lvm.ops.categorical import categorical_kl
+from discrete_lvm.ops.gumbel import exponential
+from discrete_lvm.ops.gumbel import gumbel
+from discrete_lvm.ops.gumbel import gumbel_softmax
+from discrete_lvm.ops.gumbel import perturb
+from discrete_lvm.ops.numerics import bits_per_dim
+from discrete_lvm.ops.numerics import nats_to_bits
+from discrete_lvm.ops.numerics import safe_log
+from discrete_lvm.ops.schedules import CosineSchedule
+from discrete_lvm.ops.schedules import CyclicSchedule
+from discrete_lvm.ops.schedules import ExponentialSchedule
+from discrete_lvm.ops.schedules import LinearSchedule
+from discrete_lvm.ops.seeds import as_seed
+from discrete_lvm.ops.seeds import fold_in
+from discrete_lvm.ops.seeds import fold_in_replica
+from discrete_lvm.ops.seeds import split
+from discrete_lvm.ops.straight_through import one_hot_argmax
+from discrete_lvm.ops.straight_through import static_num_classes
+from discrete_lvm.ops.straight_through import straight_through
+
+__all__ = [
+    'CosineSchedule',
+    'CyclicSchedule',
+    'ExponentialSchedule',
+    'LinearSchedule',
+    'as_seed',
+    'bits_per_dim',
+    'categorical_entropy',
+    'categorical_kl',
+    'exponential',
+    'fold_in',
+    'fold_in_replica',
+    'gumbel',
+    'gumbel_softmax',
+    'nats_to_bits',
+    'one_hot_argmax',
+    'perturb',
+    'safe_log',
+    'split',
+    'static_num_classes',
+    'straight_through',
+]

@@ -1,0 +1,95 @@
+"""Entropy and divergence of categorical laws, exact at zero probability."""
+
+import math
+
+import tensorflow as tf
+
+from discrete_lvm.ops import straight_through as st
+
+
+def _log_probs(logits, name):
+  logits = tf.convert_to_tensor(logits)
+  st.static_num_classes(logits, name)
+  dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
+  return tf.nn.log_softmax(tf.cast(logits, dtype))
+
+
+def categorical_entropy(
+    logits: tf.Tensor, name: str = 'categorical_entropy'
+) -> tf.Tensor:
+  """Computes the entropy of categorical laws, with `0 log 0 = 0`.
+
+  Args:
+    logits: Floating `Tensor`, shape `[..., K]`; -inf is probability zero.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor`, shape `[...]`, in nats; float32 at the least. Its gradient is
+    finite, and zero for a class of probability zero.
+
+  Raises:
+    ValueError: If `K` is not static.
+
+  Example:
+    >>> print(f'{categorical_entropy([0., 0., -math.inf]):.4f}')  # log 2.
+    0.6931
+  """
+  with tf.name_scope(name):
+    log_p = _log_probs(logits, 'logits')
+    safe = tf.where(tf.math.is_inf(log_p), tf.zeros_like(log_p), log_p)
+    return -tf.reduce_sum(tf.exp(log_p) * safe, axis=-1)
+
+
+def categorical_kl(
+    logits: tf.Tensor,
+    prior_logits: tf.Tensor | None = None,
+    name: str = 'categorical_kl',
+) -> tf.Tensor:
+  """Computes `KL(q || p)` between categorical laws in closed form.
+
+  `0 log 0 = 0`, and the divergence is +inf where `q` has mass off the support
+  of `p`; the gradient is that of the other classes, so it stays finite.
+
+  Args:
+    logits: Floating `Tensor`, shape `[..., K]`: the logits of `q`.
+    prior_logits: Floating `Tensor`: the logits of `p`; leading dimensions
+      broadcast against those of `logits`. By default `p` is uniform, and the
+      result exactly `log K - entropy(q)`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor`, shape `[...]`, in nats; float32 at the least.
+
+  Raises:
+    ValueError: If `K` is not static, or differs between `q` and `p`.
+
+  Example:
+    >>> print(f'{categorical_kl([0., -math.inf]):.4f}')  # log 2 - 0.
+    0.6931
+    >>> print(categorical_kl([0., 0.], [0., -math.inf]).numpy())
+    inf
+  """
+  with tf.name_scope(name):
+    if prior_logits is None:
+      num_classes = st.static_num_classes(
+          tf.convert_to_tensor(logits), 'logits'
+      )
+      return math.log(num_classes) - categorical_entropy(logits)
+    log_q = _log_probs(logits, 'logits')
+    log_p = tf.cast(_log_probs(prior_logits, 'prior_logits'), log_q.dtype)
+    if log_q.shape[-1] != log_p.shape[-1]:
+      raise ValueError(
+          'Expected `prior_logits` with as many classes as `logits`, '
+          f'{log_q.shape[-1]}; received {log_p.shape[-1]}.'
+      )
+    q = tf.exp(log_q)
+    on_support = tf.math.is_finite(log_p) & (q > 0)
+    # An outer `where` alone would let -inf meet a zero in the gradient.
+    log_ratio = tf.where(on_support, log_q, tf.zeros_like(q)) - tf.where(
+        on_support, log_p, tf.zeros_like(q)
+    )
+    kl = tf.reduce_sum(q * log_ratio, axis=-1)
+    off_support = tf.reduce_any((q > 0) & tf.math.is_inf(log_p), axis=-1)
+    return kl + tf.where(
+        off_support, tf.constant(math.inf, q.dtype), tf.zeros([], q.dtype)
+    )

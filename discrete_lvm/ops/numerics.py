@@ -1,0 +1,66 @@
+"""Units, and logarithms that are safe at the edge of their domain."""
+
+import math
+
+import tensorflow as tf
+
+
+def nats_to_bits(nats: tf.Tensor) -> tf.Tensor:
+  """Converts nats to bits: divides by `log 2`.
+
+  Args:
+    nats: Number or floating `Tensor`, any shape, in nats.
+
+  Returns:
+    `Tensor` of the same shape, in bits.
+
+  Example:
+    >>> print(f'{nats_to_bits(math.log(8.)):.3f}')
+    3.000
+  """
+  return tf.convert_to_tensor(nats) / math.log(2.0)
+
+
+def bits_per_dim(nats: tf.Tensor, num_dims: int) -> tf.Tensor:
+  """Converts a negative log-likelihood to bits per dimension.
+
+  Args:
+    nats: Number or floating `Tensor`, any shape: nats per example.
+    num_dims: Number of dimensions of an example, at least 1.
+
+  Returns:
+    `Tensor` of the same shape, in bits per dimension.
+
+  Raises:
+    ValueError: If `num_dims` is below 1.
+
+  Example:
+    >>> print(f'{bits_per_dim(2. * math.log(256.), 2):.3f}')
+    8.000
+  """
+  if num_dims < 1:
+    raise ValueError(f'Expected `num_dims` of at least 1; received {num_dims}.')
+  return nats_to_bits(nats) / num_dims
+
+
+def safe_log(x: tf.Tensor, name: str = 'safe_log') -> tf.Tensor:
+  """Computes `log(x)`: -inf at 0, where its gradient is 0 instead of NaN.
+
+  Args:
+    x: Floating `Tensor`, any shape, not negative.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor` like `x`, in nats.
+
+  Example:
+    >>> safe_log(tf.constant([0., 1.])).numpy()
+    array([-inf,   0.], dtype=float32)
+  """
+  with tf.name_scope(name):
+    x = tf.convert_to_tensor(x)
+    zero = tf.equal(x, 0)
+    # Guarded twice: an infinite slope times a zero from the outer `where` would
+    # be NaN.
+    log_x = tf.math.log(tf.where(zero, tf.ones_like(x), x))
+    return tf.where(zero, tf.constant(-math.inf, x.dtype), log_x)

@@ -1,0 +1,117 @@
+"""Exact one-hot values with the gradient of a soft surrogate."""
+
+import tensorflow as tf
+
+
+def one_hot_argmax(
+    logits: tf.Tensor,
+    dtype: tf.DType | None = None,
+    name: str = 'one_hot_argmax',
+) -> tf.Tensor:
+  """Returns the one-hot vector of the largest coordinate on the last axis.
+
+  Ties have one winner, the first. No gradient passes; see `straight_through`.
+
+  Args:
+    logits: Real `Tensor`, shape `[..., K]`.
+    dtype: Type of the result; by default that of `logits`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor` of type `dtype`, shape `[..., K]`, exactly one-hot.
+
+  Raises:
+    ValueError: If `K` is not static.
+
+  Example:
+    >>> one_hot_argmax([[1., 3., 2.], [5., 5., 5.]]).numpy()
+    array([[0., 1., 0.],
+           [1., 0., 0.]], dtype=float32)
+  """
+  with tf.name_scope(name):
+    logits = tf.convert_to_tensor(logits)
+    num_classes = static_num_classes(logits, 'logits')
+    index = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    return tf.one_hot(index, num_classes, dtype=dtype or logits.dtype)
+
+
+def straight_through(
+    hard: tf.Tensor, surrogate: tf.Tensor, name: str = 'straight_through'
+) -> tf.Tensor:
+  """Returns `hard` exactly, with the gradient of `surrogate`.
+
+  The usual `surrogate + stop_gradient(hard - surrogate)` is off by a rounding
+  error, so that its ones and zeros are not exact; this value is `hard`, bit for
+  bit, in any dtype.
+
+  Args:
+    hard: `Tensor`, the value. No gradient flows to it.
+    surrogate: `Tensor` of the shape and dtype of `hard`, the gradient.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor` equal to `hard`, whose derivative in `surrogate` is the identity.
+
+  Raises:
+    ValueError: If the shapes or the dtypes differ.
+
+  Example:
+    >>> x = tf.Variable([.2, .7, .1])
+    >>> with tf.GradientTape() as tape:
+    ...   y = straight_through(one_hot_argmax(x), 2. * x)
+    >>> y.numpy(), tape.gradient(y, x).numpy()
+    (array([0., 1., 0.], dtype=float32), array([2., 2., 2.], dtype=float32))
+
+  References:
+    Yoshua Bengio, Nicholas Leonard, Aaron Courville. Estimating or Propagating
+    Gradients Through Stochastic Neurons. 2013.
+    https://arxiv.org/abs/1308.3432.
+  """
+  with tf.name_scope(name):
+    hard = tf.convert_to_tensor(hard)
+    surrogate = tf.convert_to_tensor(surrogate)
+    if hard.dtype != surrogate.dtype:
+      raise ValueError(
+          f'Expected `surrogate` of the dtype of `hard`, {hard.dtype.name}; '
+          f'received {surrogate.dtype.name}.'
+      )
+    if not hard.shape.is_compatible_with(surrogate.shape):
+      raise ValueError(
+          f'Expected `surrogate` of the shape of `hard`, {hard.shape}; '
+          f'received {surrogate.shape}.'
+      )
+    return _straight_through(tf.stop_gradient(hard), surrogate)
+
+
+@tf.custom_gradient
+def _straight_through(hard, surrogate):
+  del surrogate
+  return tf.identity(hard), lambda dy: (None, dy)
+
+
+def static_num_classes(x: tf.Tensor, name: str, minimum: int = 1) -> int:
+  """Returns the size of the last axis, which must be static.
+
+  Args:
+    x: `Tensor` or `TensorShape`, of shape `[..., K]`.
+    name: Python `str`, what the error calls `x`.
+    minimum: The least `K` that is accepted.
+
+  Returns:
+    `K`, a Python `int`.
+
+  Raises:
+    ValueError: If `x` has no last axis, or `K` is unknown or below `minimum`.
+
+  Example:
+    >>> static_num_classes(tf.zeros([2, 3]), 'logits')
+    3
+  """
+  shape = x if isinstance(x, tf.TensorShape) else x.shape
+  num_classes = shape[-1] if shape.rank else None
+  if num_classes is None or num_classes < minimum:
+    raise ValueError(
+        f'Expected `{name}` of shape [..., K] with a static K of at least '
+        f'{minimum}; received shape {shape}.'
+    )
+  return num_classes

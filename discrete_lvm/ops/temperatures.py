@@ -1,0 +1,100 @@
+"""Temperatures that are positive and match what they divide."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+def check_positive(temperature: Any) -> None:
+  """Raises `ValueError` if a temperature is statically known not to be > 0.
+
+  Args:
+    temperature: Number, `Tensor` or variable. A variable is not read.
+
+  Raises:
+    ValueError: If any value is zero, negative or NaN.
+
+  Example:
+    >>> check_positive(-1.)
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected a positive `temperature`; received -1.0.
+  """
+  if isinstance(temperature, (int, float, list, tuple)):
+    temperature = np.asarray(temperature)
+  value = tf.get_static_value(temperature)
+  if isinstance(value, (np.ndarray, np.generic)) and not np.all(value > 0):
+    raise ValueError(
+        f'Expected a positive `temperature`; received {value.tolist()}.'
+    )
+
+
+def has_keepdims(temperature_shape: Any, logits_shape: Any) -> bool:
+  """Tells whether a temperature has the form `[..., 1]` of logits `[..., K]`.
+
+  A temperature of the batch shape of the logits has the form `[...]`. Any other
+  shape is refused, since broadcasting `[B]` against `[B, 1]` would silently
+  make `[B, B]`. Logits without a batch shape take a temperature of any shape.
+
+  Args:
+    temperature_shape: `TensorShape` of the temperature.
+    logits_shape: `TensorShape` of the logits, `[..., K]`.
+
+  Returns:
+    True for `[..., 1]`, False for `[]` and `[...]`.
+
+  Raises:
+    ValueError: If the shapes do not match.
+
+  Example:
+    >>> has_keepdims([5, 1], [5, 3]), has_keepdims([5], [5, 3])
+    (True, False)
+  """
+  temperature_shape = tf.TensorShape(temperature_shape)
+  logits_shape = tf.TensorShape(logits_shape)
+  if temperature_shape.rank in (None, 0) or logits_shape.rank in (None, 1):
+    return False
+  keepdims = (
+      temperature_shape.rank == logits_shape.rank and temperature_shape[-1] == 1
+  )
+  batch = temperature_shape[:-1] if keepdims else temperature_shape
+  expected = logits_shape[:-1]
+  matches = batch.rank == expected.rank and all(
+      a in (None, 1) or b is None or a == b
+      for a, b in zip(batch, expected, strict=True)
+  )
+  if not matches:
+    raise ValueError(
+        f'Expected a `temperature` of shape [], {expected} or '
+        f'{expected + [1]} for logits of shape {logits_shape}; received '
+        f'{temperature_shape}.'
+    )
+  return keepdims
+
+
+def align(temperature: Any, logits_shape: Any) -> tf.Tensor:
+  """Checks a temperature and shapes it to divide logits `[..., K]`.
+
+  Args:
+    temperature: Positive number, or `Tensor` of shape `[]`, `[...]` or
+      `[..., 1]`.
+    logits_shape: `TensorShape` of the logits.
+
+  Returns:
+    `Tensor` of shape `[]` or `[..., 1]`; float32 if a Python number.
+
+  Raises:
+    ValueError: If `temperature` is statically not positive or does not match.
+
+  Example:
+    >>> align([.5, 1.], [2, 3]).shape
+    TensorShape([2, 1])
+  """
+  temperature = tf.convert_to_tensor(temperature)
+  check_positive(temperature)
+  if temperature.shape.rank == 0 or has_keepdims(
+      temperature.shape, logits_shape
+  ):
+    return temperature
+  return temperature[..., tf.newaxis]
