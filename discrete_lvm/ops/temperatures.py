@@ -24,10 +24,12 @@ def check_positive(temperature: Any) -> None:
   if isinstance(temperature, (int, float, list, tuple)):
     temperature = np.asarray(temperature)
   value = tf.get_static_value(temperature)
-  if isinstance(value, (np.ndarray, np.generic)) and not np.all(value > 0):
-    raise ValueError(
-        f'Expected a positive `temperature`; received {value.tolist()}.'
-    )
+  if isinstance(value, (np.ndarray, np.generic)):
+    value = np.asarray(value)
+    if not np.all(value > 0):
+      raise ValueError(
+          f'Expected a positive `temperature`; received {value.tolist()}.'
+      )
 
 
 def has_keepdims(temperature_shape: Any, logits_shape: Any) -> bool:

@@ -1,0 +1,42 @@
+"""The straight-through Gumbel-Softmax estimator."""
+
+import keras
+
+from discrete_lvm import ops
+from discrete_lvm.estimators import estimator
+from discrete_lvm.estimators import relaxation
+
+
+@keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
+class StraightThroughGumbelSoftmax(relaxation.Relaxation):
+  """Evaluates the objective at a hard sample, with the relaxed one's gradient.
+
+  `objective(hard)`, `hard = one_hot(argmax(logits + gumbel))`, with
+  `d hard := d softmax((logits + gumbel) / temperature)`
+
+  Biased. One evaluation of the objective, at an exact categorical sample.
+
+  Args:
+    temperature: Positive number, the initial value of the weight `temperature`.
+    **kwargs: Arguments of `keras.layers.Layer`.
+
+  Raises:
+    ValueError: If `temperature` is not positive, or as `Estimator` raises.
+
+  Example:
+    >>> estimator = dlvm.estimators.StraightThroughGumbelSoftmax()
+    >>> noise = tf.constant([[0., 1.]])
+    >>> estimator(tf.zeros([1, 2]), objective=lambda z: z[..., 0, 1],
+    ...           noise=noise).numpy().item()
+    1.0
+
+  References:
+    Eric Jang, Shixiang Gu, Ben Poole. Categorical Reparameterization with
+    Gumbel-Softmax. ICLR 2017. https://arxiv.org/abs/1611.01144. Section 2.2.
+  """
+
+  def _estimate(self, logits, objective, seed, noise):
+    codes = ops.gumbel_softmax(
+        logits, self.temperature.value, seed=seed, noise=noise, hard=True
+    )
+    return estimator.evaluate(objective, codes)

@@ -1,0 +1,8 @@
+"""Keras layers: tensors in, tensors out."""
+
+from discrete_lvm.layers.gumbel_softmax import GumbelSoftmax
+from discrete_lvm.layers.straight_through_categorical import (
+    StraightThroughCategorical,
+)
+
+__all__ = ['GumbelSoftmax', 'StraightThroughCategorical']

@@ -1,0 +1,6 @@
+"""Keras metrics: right over an epoch and over replicas."""
+
+from discrete_lvm.metrics.code_usage import CodeUsage
+from discrete_lvm.metrics.mean_with_error import MeanWithError
+
+__all__ = ['CodeUsage', 'MeanWithError']

@@ -1,0 +1,86 @@
+"""How many of its codes a model uses."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package='discrete_lvm')
+class CodeUsage(keras.metrics.Metric):
+  """Counts codes over an epoch; reports their perplexity and usage.
+
+  The perplexity of a latent is `exp(entropy)` of its empirical marginal, from 1
+  (collapsed) to K (uniform); its usage is the share of the K classes seen at
+  least once. Both are means over the latents. They come from counts over the
+  whole epoch and all replicas, so they do not depend on the batch size; usage
+  rises with the number of examples, so compare it at the same number.
+
+  Args:
+    num_latents: Number of latents N.
+    num_classes: Number of classes K.
+    name: Python `str`, prefix of the results.
+    dtype: Must be None; the counts are int64.
+
+  Call arguments:
+    codes: int `Tensor` of shape `[..., N]`, or one-hot `Tensor` of shape
+      `[..., N, K]`; leading dimensions are examples.
+
+  Raises:
+    ValueError: If the shape of `codes` is not one of the two.
+
+  Example:
+    >>> usage = CodeUsage(num_latents=1, num_classes=4)
+    >>> usage.update_state([[0], [1], [0], [1]])
+    >>> {k: round(float(v), 3) for k, v in usage.result().items()}
+    {'code_perplexity': 2.0, 'code_usage': 0.5}
+  """
+
+  def __init__(self, num_latents, num_classes, name='code', dtype=None):
+    super().__init__(name=name, dtype=dtype)
+    self.num_latents = num_latents
+    self.num_classes = num_classes
+    # Not floats: float32 stops counting at 2**24.
+    self.counts = self.add_weight(
+        shape=(num_latents, num_classes),
+        initializer='zeros',
+        dtype='int64',
+        name='counts',
+    )
+
+  def update_state(self, codes, sample_weight=None):
+    if sample_weight is not None:
+      raise ValueError('Expected no `sample_weight`: codes are counted.')
+    codes = tf.convert_to_tensor(codes)
+    if codes.dtype.is_integer and codes.shape[-1] == self.num_latents:
+      one_hot = tf.one_hot(codes, self.num_classes, dtype=tf.int64)
+    elif codes.shape[-2:] == [self.num_latents, self.num_classes]:
+      one_hot = tf.cast(codes, tf.int64)
+    else:
+      raise ValueError(
+          f'Expected int codes of shape [..., {self.num_latents}] or one-hot '
+          f'codes of shape [..., {self.num_latents}, {self.num_classes}]; '
+          f'received {codes.dtype.name} of shape {codes.shape}.'
+      )
+    one_hot = tf.reshape(one_hot, [-1, self.num_latents, self.num_classes])
+    self.counts.assign_add(tf.reduce_sum(one_hot, axis=0))
+
+  def frequencies(self):
+    """Returns the empirical marginals, float32 `Tensor` of shape `[N, K]`."""
+    counts = tf.cast(tf.convert_to_tensor(self.counts), tf.float64)
+    total = tf.reduce_sum(counts, axis=-1, keepdims=True)
+    return tf.cast(tf.math.divide_no_nan(counts, total), tf.float32)
+
+  def result(self):
+    frequencies = self.frequencies()
+    entropy = -tf.reduce_sum(tf.math.xlogy(frequencies, frequencies), axis=-1)
+    used = tf.cast(frequencies > 0, tf.float32)
+    return {
+        f'{self.name}_perplexity': tf.reduce_mean(tf.exp(entropy)),
+        f'{self.name}_usage': tf.reduce_mean(used),
+    }
+
+  def get_config(self):
+    return {
+        'num_latents': self.num_latents,
+        'num_classes': self.num_classes,
+        'name': self.name,
+    }

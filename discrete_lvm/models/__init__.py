@@ -1,0 +1,5 @@
+"""Keras models that own networks and build distributions."""
+
+from discrete_lvm.models.discrete_vae import DiscreteVAE
+
+__all__ = ['DiscreteVAE']

@@ -1,0 +1,456 @@
+"""A variational autoencoder with categorical latents."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from discrete_lvm import estimators
+from discrete_lvm import metrics
+from discrete_lvm import objectives
+from discrete_lvm import ops
+from discrete_lvm.models import likelihoods
+
+# Rows that the decoder gets at once while a bound is evaluated: enough to fill
+# the cores, few enough to stay in the cache.
+_ROWS_PER_CHUNK = 2048
+
+
+@keras.saving.register_keras_serializable(package='discrete_lvm')
+class DiscreteVAE(keras.Model):
+  """A variational autoencoder with N categorical latents of K classes.
+
+  `p(x) = sum_z p(x | z) p(z)` with `q(z | x)` factorised over the latents. It
+  is trained on `distortion + rate`: the estimator's values of `-log p(x | z)`,
+  and the KL of the categorical posterior from the prior in closed form. With a
+  relaxed estimator that sum is not a bound of `-log p(x)`, so every metric of
+  `evaluate` but the gap uses exact samples.
+
+  Args:
+    encoder: Keras model from data to logits, `[batch, N, K]` or `[batch, N*K]`.
+    decoder: Keras model from codes `[batch, N, K]` to the likelihood's
+      parameters.
+    num_latents: Number of latents N.
+    num_classes: Number of classes K, at least 2.
+    prior: 'uniform', or 'learned' (factorised, a weight of logits `[N, K]`).
+    estimator: An `estimators.Estimator`; by default `GumbelSoftmax()`.
+    likelihood: A name of `models.likelihoods.LIKELIHOODS` ('bernoulli',
+      'categorical', 'discretized_logistic_mixture'), or a function from the
+      decoder's output to a distribution with one batch member per element of
+      an example.
+    **kwargs: Arguments of `keras.Model`.
+
+  Call arguments:
+    inputs: Data, shape `[batch, *event]`.
+
+  Output shape:
+    `[batch, *event]`: the most likely reconstruction, from the modes of the
+    codes. (The mean for a Bernoulli or a mixture, the mode for a categorical.)
+
+  Raises:
+    ValueError: If `num_latents`, `num_classes`, `prior` or `likelihood` is not
+      one of these, or the encoder's output is not N x K.
+
+  Example:
+    >>> encoder = keras.Sequential([keras.layers.Dense(4 * 3)])
+    >>> decoder = keras.Sequential(
+    ...     [keras.layers.Flatten(), keras.layers.Dense(5)])
+    >>> model = dlvm.models.DiscreteVAE(encoder, decoder, 4, 3)
+    >>> terms = model.loss_terms(tf.zeros([2, 5]), seed=[0, 1])
+    >>> {name: term.shape for name, term in terms.items()}
+    {'distortion': TensorShape([2]), 'rate': TensorShape([2])}
+
+  References:
+    Eric Jang, Shixiang Gu, Ben Poole. Categorical Reparameterization with
+    Gumbel-Softmax. ICLR 2017. https://arxiv.org/abs/1611.01144. Section 4.2.
+  """
+
+  def __init__(
+      self,
+      encoder: keras.Model,
+      decoder: keras.Model,
+      num_latents: int,
+      num_classes: int,
+      prior: str = 'uniform',
+      estimator: estimators.Estimator | None = None,
+      likelihood: str | likelihoods.Likelihood = 'bernoulli',
+      **kwargs,
+  ):
+    super().__init__(**kwargs)
+    if num_latents < 1 or num_classes < 2:
+      raise ValueError(
+          'Expected `num_latents` of at least 1 and `num_classes` of at least '
+          f'2; received {num_latents} and {num_classes}.'
+      )
+    if prior not in ('uniform', 'learned'):
+      raise ValueError(
+          f"Expected `prior` 'uniform' or 'learned'; received {prior!r}."
+      )
+    self.encoder = encoder
+    self.decoder = decoder
+    self.num_latents = num_latents
+    self.num_classes = num_classes
+    self.estimator = estimator or estimators.GumbelSoftmax()
+    self.num_importance_samples = 10
+    self._prior = prior
+    self._likelihood = likelihood
+    self._distribution = likelihoods.get(likelihood)
+    self._seed_generator = keras.random.SeedGenerator()
+    self.prior_logits = None
+    if prior == 'learned':
+      self.prior_logits = self.add_weight(
+          name='prior_logits',
+          shape=(num_latents, num_classes),
+          dtype='float32',
+          initializer='zeros',
+      )
+    self._loss_metrics = {
+        name: keras.metrics.Mean(name=name)
+        for name in ('loss', 'distortion', 'rate')
+    }
+    self._elbo = metrics.MeanWithError(name='elbo')
+    self._bound = metrics.MeanWithError(name='importance_weighted_bound')
+    self._gap = keras.metrics.Mean(name='soft_hard_gap')
+    self._code_usage = metrics.CodeUsage(num_latents, num_classes)
+
+  def build(self, input_shape):
+    if not self.encoder.built:
+      self.encoder.build(input_shape)
+    if not self.decoder.built:
+      self.decoder.build((None, self.num_latents, self.num_classes))
+
+  # The model.
+
+  def encode(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+    """Computes the logits of the posterior `q(z | x)`.
+
+    Args:
+      x: Data, shape `[batch, *event]`.
+      training: Python `bool`, passed to the encoder.
+
+    Returns:
+      float32 `Tensor`, shape `[batch, N, K]`, in nats.
+
+    Raises:
+      ValueError: If the encoder's output is not `[batch, N, K]` or
+        `[batch, N*K]`.
+    """
+    logits = tf.cast(self.encoder(x, training=training), tf.float32)
+    shape = [self.num_latents, self.num_classes]
+    if logits.shape[1:] == shape:
+      return logits
+    if logits.shape[1:] != [self.num_latents * self.num_classes]:
+      raise ValueError(
+          f'Expected an encoder output of shape {[None, *shape]} or '
+          f'{[None, self.num_latents * self.num_classes]}; received '
+          f'{logits.shape}.'
+      )
+    return tf.reshape(logits, [-1, *shape])
+
+  def decode(
+      self, codes: tf.Tensor, training: bool = False
+  ) -> tfd.Distribution:
+    """Makes the distribution `p(x | z)`.
+
+    Args:
+      codes: Floating `Tensor`, shape `[..., N, K]`, one-hot or relaxed.
+      training: Python `bool`, passed to the decoder.
+
+    Returns:
+      Distribution of batch shape `[...]` and event shape `[*event]`.
+
+    Raises:
+      ValueError: If `codes` are not of shape `[..., N, K]`.
+    """
+    codes = tf.convert_to_tensor(codes)
+    event = [self.num_latents, self.num_classes]
+    if codes.shape.rank is None or codes.shape[-2:] != event:
+      raise ValueError(
+          f'Expected codes of shape [..., {event[0]}, {event[1]}]; received '
+          f'{codes.shape}.'
+      )
+    batch = _dims(codes)[:-2]
+    params = self.decoder(tf.reshape(codes, [-1, *event]), training=training)
+    params = tf.cast(params, tf.float32)
+    params = tf.reshape(params, [*batch, *_dims(params)[1:]])
+    distribution = self._distribution(params)
+    event_ndims = distribution.batch_shape.rank - len(batch)
+    return tfd.Independent(distribution, event_ndims)
+
+  def sample_prior(self, num_samples: int, seed: Any) -> tf.Tensor:
+    """Draws codes from the prior.
+
+    Args:
+      num_samples: How many.
+      seed: As for `ops.as_seed`.
+
+    Returns:
+      float32 `Tensor`, shape `[num_samples, N, K]`, exactly one-hot.
+    """
+    logits = tf.zeros([self.num_latents, self.num_classes])
+    if self.prior_logits is not None:
+      logits += self.prior_logits
+    return ops.one_hot_argmax(
+        ops.perturb(logits, seed=seed, sample_shape=[num_samples])
+    )
+
+  def sample(self, num_samples: int, seed: Any) -> tf.Tensor:
+    """Draws data from the model.
+
+    Args:
+      num_samples: How many.
+      seed: As for `ops.as_seed`.
+
+    Returns:
+      `Tensor`, shape `[num_samples, *event]`.
+    """
+    prior_seed, data_seed = ops.split(seed, 2)
+    codes = self.sample_prior(num_samples, prior_seed)
+    return self.decode(codes).sample(seed=data_seed)
+
+  def call(self, inputs, training=False):
+    codes = ops.one_hot_argmax(self.encode(inputs, training=training))
+    return likelihoods.point_estimate(self.decode(codes, training=training))
+
+  # The loss and the bounds.
+
+  def loss_terms(
+      self, batch: tf.Tensor, *, training: bool = True, seed: Any = None
+  ) -> dict[str, tf.Tensor]:
+    """Computes the terms whose sum is the loss of each example.
+
+    Args:
+      batch: Data, shape `[batch, *event]`.
+      training: Python `bool`, passed to the networks.
+      seed: As for `ops.as_seed`; by default the model's own generator, folded
+        with the replica.
+
+    Returns:
+      A dict of float32 `Tensor`s, shape `[batch]`, in nats: 'distortion', the
+      estimator's values of `-log p(x | z)`, and 'rate', the categorical KL.
+
+    Raises:
+      ValueError: As `encode` raises.
+    """
+    logits = self.encode(batch, training=training)
+    distortion = self.estimator(
+        logits,
+        objective=lambda z: self._distortion(batch, z, training=training),
+        seed=self._seed(seed),
+    )
+    return {'distortion': distortion, 'rate': self._rate(logits)}
+
+  def log_weights(
+      self, batch: tf.Tensor, num_samples: int, seed: Any
+  ) -> tf.Tensor:
+    """Draws exact samples and computes `log p(x, z) - log q(z | x)` of each.
+
+    Args:
+      batch: Data, shape `[batch, *event]`.
+      num_samples: Number of samples S.
+      seed: As for `ops.as_seed`.
+
+    Returns:
+      float32 `Tensor`, shape `[S, batch]`, in nats.
+
+    Raises:
+      ValueError: If `num_samples` is below 1, or as `encode` raises.
+    """
+    if num_samples < 1:
+      raise ValueError(
+          f'Expected `num_samples` of at least 1; received {num_samples}.'
+      )
+    logits = self.encode(batch)
+    log_ratio = self._log_prior() - tf.nn.log_softmax(logits)
+    chunk = max(1, min(num_samples, _ROWS_PER_CHUNK // (batch.shape[0] or 128)))
+    num_chunks = -(-num_samples // chunk)
+
+    def chunk_of_weights(index):
+      codes = ops.one_hot_argmax(
+          ops.perturb(
+              logits, seed=ops.fold_in(seed, index), sample_shape=[chunk]
+          )
+      )
+      log_ratio_of_codes = tf.reduce_sum(
+          tf.math.multiply_no_nan(log_ratio, codes), axis=[-2, -1]
+      )
+      return log_ratio_of_codes - self._distortion(batch, codes)
+
+    weights = tf.map_fn(
+        chunk_of_weights,
+        tf.range(num_chunks),
+        fn_output_signature=tf.TensorSpec([chunk, batch.shape[0]], tf.float32),
+        # One at a time, so that memory stays that of one chunk.
+        parallel_iterations=1,
+    )
+    return tf.reshape(weights, [num_chunks * chunk, -1])[:num_samples]
+
+  def importance_weighted_bound(
+      self, batch: tf.Tensor, num_samples: int, seed: Any
+  ) -> tf.Tensor:
+    """Estimates a lower bound of `log p(x)` from exact samples.
+
+    Args:
+      batch: Data, shape `[batch, *event]`.
+      num_samples: Number of samples S; memory does not grow with it but for
+        `[S, batch]` weights.
+      seed: As for `ops.as_seed`.
+
+    Returns:
+      float32 `Tensor`, shape `[batch]`, in nats.
+
+    Raises:
+      ValueError: As `log_weights` raises.
+    """
+    return objectives.importance_weighted_bound(
+        self.log_weights(batch, num_samples, seed)
+    )
+
+  def _distortion(self, batch, codes, training=False):
+    return -self.decode(codes, training=training).log_prob(batch)
+
+  def _rate(self, logits):
+    kl = ops.categorical_kl(logits, self.prior_logits)
+    return tf.reduce_sum(kl, axis=-1)
+
+  def _log_prior(self):
+    if self.prior_logits is None:
+      return -tf.math.log(float(self.num_classes))
+    return tf.nn.log_softmax(self.prior_logits.value)
+
+  def _seed(self, seed):
+    if seed is None:
+      return ops.fold_in_replica(self._seed_generator)
+    return ops.as_seed(seed)
+
+  # Training and evaluation by Keras.
+
+  def compile(self, *args, num_importance_samples: int = 10, **kwargs):
+    """Configures `fit` and `evaluate`.
+
+    Args:
+      *args: Arguments of `keras.Model.compile`.
+      num_importance_samples: Samples of the bound that `evaluate` reports.
+      **kwargs: Arguments of `keras.Model.compile`; no `loss`, since the model
+        states its own.
+
+    Raises:
+      ValueError: If a `loss` is given.
+    """
+    if kwargs.get('loss') is not None or len(args) > 1:
+      raise ValueError(
+          'Expected no `loss`: DiscreteVAE trains on its own `loss_terms`.'
+      )
+    super().compile(*args, **kwargs)
+    self.num_importance_samples = num_importance_samples
+
+  def train_step(self, data):
+    x = _only_x(data)
+    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    with tf.GradientTape() as tape:
+      terms = self.loss_terms(x, training=True)
+      per_example = tf.add_n(list(terms.values()))
+      # Keras sums gradients over replicas.
+      loss = (tf.reduce_mean(per_example) + sum(self.losses)) / num_replicas
+      scaled_loss = self.optimizer.scale_loss(loss)
+    variables = self.trainable_variables
+    self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
+    for name, values in {'loss': per_example, **terms}.items():
+      self._loss_metrics[name].update_state(values)
+    return {name: m.result() for name, m in self._loss_metrics.items()}
+
+  def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
+    """Updates the metrics of `evaluate` from a batch, with exact samples.
+
+    Args:
+      batch: Data, shape `[batch, *event]`.
+      seed: As for `ops.as_seed`; by default the model's own generator, folded
+        with the replica.
+    """
+    seed = self._seed(seed)
+    bound_seed = ops.fold_in(seed, 'bound')
+    logits = self.encode(batch)
+    # The estimator gets the same noise, so that their difference is precise.
+    codes = ops.one_hot_argmax(ops.perturb(logits, seed=seed))
+    hard = self._distortion(batch, codes)
+    soft = self.estimator(
+        logits, objective=lambda z: self._distortion(batch, z), seed=seed
+    )
+    bound = self.importance_weighted_bound(
+        batch, self.num_importance_samples, bound_seed
+    )
+    self._elbo.update_state(objectives.elbo(-hard, self._rate(logits)))
+    self._gap.update_state(hard - soft)
+    self._bound.update_state(bound)
+    self._code_usage.update_state(codes)
+
+  def test_step(self, data):
+    self.update_metrics(_only_x(data))
+    return self.get_metrics_result()
+
+  def get_metrics_result(self) -> dict[str, tf.Tensor]:
+    """Returns what `evaluate` reports, in nats but for the usage of codes.
+
+    Returns:
+      A dict of scalars: 'elbo' and 'importance_weighted_bound', each with the
+      standard error of its mean over the examples ('..._stderr');
+      'soft_hard_gap', by how much the estimator's values of the distortion are
+      too good; 'code_perplexity' and 'code_usage'.
+    """
+    return {
+        **self._elbo.result(),
+        **self._bound.result(),
+        'soft_hard_gap': self._gap.result(),
+        **self._code_usage.result(),
+    }
+
+  def get_config(self):
+    serialize = keras.saving.serialize_keras_object
+    return {
+        **super().get_config(),
+        'encoder': serialize(self.encoder),
+        'decoder': serialize(self.decoder),
+        'num_latents': self.num_latents,
+        'num_classes': self.num_classes,
+        'prior': self._prior,
+        'estimator': serialize(self.estimator),
+        'likelihood': serialize(self._likelihood),
+    }
+
+  @classmethod
+  def from_config(cls, config):
+    nested = ('encoder', 'decoder', 'estimator', 'likelihood')
+    deserialize = keras.saving.deserialize_keras_object
+    return cls(
+        **{
+            key: deserialize(value) if key in nested else value
+            for key, value in config.items()
+        }
+    )
+
+  def get_compile_config(self):
+    config = super().get_compile_config()
+    samples = self.num_importance_samples
+    return config and {**config, 'num_importance_samples': samples}
+
+  def compile_from_config(self, config):
+    self.compile(**keras.saving.deserialize_keras_object(config))
+    if self.built:
+      self.optimizer.build(self.trainable_variables)
+
+
+def _dims(x):
+  """Returns the shape of `x`, each dimension static where it is known."""
+  dynamic = tf.shape(x)
+  return [dynamic[i] if d is None else d for i, d in enumerate(x.shape)]
+
+
+def _only_x(data):
+  x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+  if y is not None or sample_weight is not None:
+    raise ValueError(
+        'Expected data without targets or sample weights: DiscreteVAE models '
+        'its input.'
+    )
+  return x
