@@ -1,4 +1,8 @@
-"""Packages discrete_lvm; `pip install -e .[experiments,test,dev]` to develop."""
+"""Packages discrete_lvm; `pip install -e .[experiments,test,dev]` to develop.
+
+Each range has its reason beside it; what has no range has worked in all
+releases that Python 3.11 can install.
+"""
 
 import pathlib
 
@@ -14,12 +18,11 @@ def _version():
 
 
 _INSTALL = [
-    # Keras 3.15 and the behaviours recorded in docs/stack.md were checked on
-    # 2.21; 2.22 has no release yet.
+    # Checked on 2.21. A minor release may change the random streams, on which
+    # the bit-for-bit resume of a run stands.
     'tensorflow>=2.21,<2.22',
-    # The TensorFlow back end of Keras 3; 3.15 is the first whose
-    # `LossScaleOptimizer` and `SeedGenerator` state we rely on, and a minor
-    # release may change `train_step` internals.
+    # The TensorFlow back end of Keras 3. A minor release may change what
+    # `train_step`, `SeedGenerator` and `LossScaleOptimizer` do inside.
     'keras>=3.15,<3.16',
     # The last release; composite tensors and `experimental_sample_and_log_prob`
     # follow its private conventions.
@@ -28,52 +31,62 @@ _INSTALL = [
     'tf_keras>=2.21,<2.22',
     # NumPy 2.4 removed `reshape(newshape=)`, on which TFP 0.25's
     # `tfb.SoftmaxCentered` and `tfb.Pad` raise. Lift when a TFP release mends
-    # it.
+    # it. Before 2.0, a scalar prints otherwise than the doctests expect.
     'numpy>=2.0,<2.4',
-    'absl-py>=2.1',
+    'absl-py',
 ]
 
 _EXPERIMENTS = [
-    # 4.9.9 is the first that supports NumPy 2 and Python 3.13.
-    'tensorflow-datasets>=4.9.9,<5',
-    # The embedded data set, 8x8 digits.
-    'scikit-learn>=1.5',
-    'matplotlib>=3.9',
-    'rich>=13',
-    # TensorFlow 2.21 no longer installs it.
+    # Checked on 4.9.10; a major release may rename data sets and features.
+    'tensorflow-datasets>=4.9.10,<5',
+    # The embedded data set, 8x8 digits. The first with wheels for Python 3.13.
+    'scikit-learn>=1.5.2',
+    # The first with wheels for Python 3.13.
+    'matplotlib>=3.9.2',
+    'rich',
+    # No longer a dependency of TensorFlow 2.21, which still needs it to show
+    # the scalars and images that it writes.
     'tensorboard>=2.19',
 ]
 
 _TEST = [
-    'pytest>=8',
-    'pytest-xdist>=3.6',
-    'hypothesis>=6.100',
-    'scipy>=1.13',
+    # A major release removes what the one before it deprecated.
+    'pytest>=9,<10',
+    # The first with `--dist=worksteal`.
+    'pytest-xdist>=3.2',
+    'hypothesis',
+    # Oracles of special functions. The first with wheels for Python 3.13.
+    'scipy>=1.14.1',
 ]
 
 _DEV = [
     # Formatters and checkers change their minds between releases, and CI must
     # not: one minor each.
     'pyink==26.5.*',
+    # As pyink.
     'ruff==0.17.*',
+    # As pyink.
     'mypy==2.4.*',
-    'pre-commit>=4',
+    'pre-commit',
 ]
 
-# Only for the side-by-side tables of experiments/benchmarks.
-_BENCHMARK = ['torch==2.13.0']
+_BENCHMARK = [
+    # Only for the side-by-side tables of experiments/benchmarks, whose figures
+    # name this release.
+    'torch==2.13.0',
+]
 
 setuptools.setup(
     name='discrete_lvm',
     version=_version(),
     description='Discrete latent-variable models on TensorFlow and Keras 3.',
-    long_description=(_ROOT / 'README.md').read_text(),
+    long_description=(_ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     author='The discrete_lvm authors',
     license='Apache-2.0',
-    packages=setuptools.find_packages(
-        include=['discrete_lvm*', 'experiments*']
-    ),
+    # The experiments run from a checkout: `experiments` would be a poor name
+    # to take among everybody's installed packages.
+    packages=setuptools.find_packages(include=['discrete_lvm*']),
     package_data={'discrete_lvm': ['py.typed']},
     # Keras 3.15 needs 3.11; TensorFlow 2.21 has no wheel for 3.14.
     python_requires='>=3.11,<3.14',
