@@ -204,10 +204,12 @@ def gumbel_softmax(
     perturbed = perturb(
         logits, seed=seed, noise=noise, sample_shape=sample_shape
     )
-    scaled = perturbed / tf.cast(temperature, perturbed.dtype)
+    temperature = tf.cast(temperature, perturbed.dtype)
     if log_space:
-      return tf.nn.log_softmax(scaled)
-    relaxed = tf.cast(tf.nn.softmax(scaled), logits.dtype)
+      # Centred before a low temperature magnifies the rounding of the sum.
+      top = tf.stop_gradient(tf.reduce_max(perturbed, axis=-1, keepdims=True))
+      return tf.nn.log_softmax((perturbed - top) / temperature)
+    relaxed = tf.cast(tf.nn.softmax(perturbed / temperature), logits.dtype)
     if not hard:
       return relaxed
     # The argmax of the perturbed logits, not of the relaxed sample: the latter

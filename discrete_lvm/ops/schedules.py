@@ -7,11 +7,12 @@ hold it. All compute in float32, from an integer step, without state.
 
 import math
 from typing import Any
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
-_Step = int | tf.Tensor
+_Step: TypeAlias = int | tf.Tensor
 
 
 class _Schedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -1,0 +1,95 @@
+import math
+
+from absl.testing import parameterized
+import numpy as np
+from scipy import special
+from scipy import stats
+import tensorflow as tf
+
+from discrete_lvm import ops
+
+
+class CategoricalTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(1, 2, 7)
+  def test_equals_scipy(self, num_classes):
+    rng = np.random.default_rng(0)
+    q = rng.normal(scale=5, size=[20, num_classes])
+    p = rng.normal(scale=5, size=[20, num_classes])
+    probs_q, probs_p = special.softmax(q, -1), special.softmax(p, -1)
+    self.assertAllClose(
+        ops.categorical_entropy(q), stats.entropy(probs_q, axis=-1), atol=1e-12
+    )
+    self.assertAllClose(
+        ops.categorical_kl(q, p),
+        stats.entropy(probs_q, probs_p, axis=-1),
+        atol=1e-12,
+    )
+
+  def test_uniform_prior_gives_exactly_log_k_minus_entropy(self):
+    logits = tf.random.stateless_normal([50, 10], [0, 1])
+    expected = math.log(10) - ops.categorical_entropy(logits)
+    self.assertAllEqual(ops.categorical_kl(logits), expected)
+    self.assertAllClose(
+        ops.categorical_kl(logits, tf.zeros([10])), expected, atol=1e-6
+    )
+
+  def test_zero_probability_counts_for_nothing(self):
+    logits = tf.constant([0.0, -math.inf, 0.0])
+    with tf.GradientTape(persistent=True) as tape:
+      tape.watch(logits)
+      entropy = ops.categorical_entropy(logits)
+      kl = ops.categorical_kl(logits, [0.0, -math.inf, 1.0])
+    self.assertAllClose(entropy, math.log(2))
+    self.assertAllClose(
+        kl, stats.entropy([0.5, 0.5], special.softmax([0.0, 1.0]))
+    )
+    for value in (entropy, kl):
+      gradient = tape.gradient(value, logits).numpy()
+      self.assertAllEqual(np.isfinite(gradient), [True] * 3)
+      self.assertEqual(gradient[1], 0.0)
+
+  @parameterized.parameters(False, True)
+  def test_mass_off_the_support_is_infinite_with_finite_gradients(self, jit):
+    prior = tf.constant([0.0, -math.inf, 0.0])
+
+    @tf.function(jit_compile=jit)
+    def value_and_gradient(logits):
+      with tf.GradientTape() as tape:
+        tape.watch(logits)
+        kl = ops.categorical_kl(logits, prior)
+      return kl, tape.gradient(kl, logits)
+
+    kl, gradient = value_and_gradient(tf.constant([[0.0, 1.0, 2.0], [0.0] * 3]))
+    self.assertAllEqual(kl, [math.inf, math.inf])
+    self.assertAllEqual(np.isfinite(gradient), np.full([2, 3], True))
+
+  def test_gradients_match_finite_differences(self):
+    logits = tf.constant([0.3, -1.0, 0.5], tf.float64)
+    prior = tf.constant([0.1, 0.2, -0.5], tf.float64)
+    for function, args in (
+        (ops.categorical_entropy, [logits]),
+        (ops.categorical_kl, [logits, prior]),
+    ):
+      theoretical, numerical = tf.test.compute_gradient(
+          function, args, delta=1e-5
+      )
+      self.assertAllClose(theoretical, numerical, atol=1e-8)
+
+  def test_half_precision_is_computed_in_float32(self):
+    logits = tf.constant([0.0, 1.0, 2.0], tf.bfloat16)
+    entropy = ops.categorical_entropy(logits)
+    self.assertEqual(entropy.dtype, tf.float32)
+    self.assertAllClose(
+        entropy, ops.categorical_entropy([0.0, 1.0, 2.0]), rtol=1e-6
+    )
+
+  def test_rejects_another_number_of_classes(self):
+    with self.assertRaisesRegex(ValueError, 'as many classes as `logits`, 3'):
+      ops.categorical_kl(tf.zeros([3]), tf.zeros([2]))
+
+  def test_rejects_an_unknown_number_of_classes(self):
+    with self.assertRaisesRegex(ValueError, 'static K'):
+      tf.function(
+          ops.categorical_entropy, input_signature=[tf.TensorSpec([None])]
+      )(tf.zeros([3]))
