@@ -1,0 +1,85 @@
+"""The public surface: a golden list, each name documented."""
+
+import inspect
+import pathlib
+import types
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+import discrete_lvm as dlvm
+
+_GOLDEN = pathlib.Path(__file__).with_name('public_names.txt')
+
+
+def _modules():
+  """Yields the public modules by name: the package and its subpackages."""
+  yield 'discrete_lvm', dlvm
+  for name in dlvm.__all__:
+    value = getattr(dlvm, name)
+    if isinstance(value, types.ModuleType):
+      yield f'discrete_lvm.{name}', value
+
+
+def _public_names():
+  return [
+      f'{path}.{name}' for path, module in _modules() for name in module.__all__
+  ]
+
+
+def _documented_names():
+  """Lists the functions and classes; constants have no docstring of theirs."""
+  return [
+      (f'{path}.{name}', getattr(module, name))
+      for path, module in _modules()
+      for name in module.__all__
+      if callable(getattr(module, name))
+  ]
+
+
+def _lines(names):
+  return '\n'.join(sorted(names))
+
+
+class PublicNamesTest(parameterized.TestCase):
+
+  def test_names_are_those_of_the_golden_list(self):
+    golden, names = set(_GOLDEN.read_text().split()), set(_public_names())
+    self.assertEmpty(
+        names - golden,
+        'New public names; each needs a line in tests/project/public_names.txt'
+        f' and in CHANGELOG.md:\n{_lines(names - golden)}',
+    )
+    self.assertEmpty(
+        golden - names,
+        'Names of tests/project/public_names.txt that are gone; CHANGELOG.md'
+        f' should say so:\n{_lines(golden - names)}',
+    )
+
+  def test_golden_list_is_sorted(self):
+    lines = _GOLDEN.read_text().splitlines()
+    self.assertSequenceEqual(lines, sorted(set(lines)))
+
+  @parameterized.named_parameters(*_modules())
+  def test_all_is_sorted_and_complete(self, module):
+    self.assertSequenceEqual(module.__all__, sorted(set(module.__all__)))
+    private = [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith('_')
+        and name not in module.__all__
+        and not isinstance(value, types.ModuleType)
+    ]
+    self.assertEmpty(private, 'Imported by the package but not in __all__.')
+
+  @parameterized.named_parameters(*_documented_names())
+  def test_docstring_has_an_example(self, value):
+    # Not `inspect.getdoc`, which would show that of a base class.
+    self.assertIsNotNone(value.__doc__)
+    # Of an abstract class there is nothing to show but its subclasses.
+    if not inspect.isabstract(value):
+      self.assertRegex(value.__doc__, r'\n\n *Example:\n +>>> ')
+
+
+if __name__ == '__main__':
+  absltest.main()
