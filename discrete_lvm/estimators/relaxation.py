@@ -27,6 +27,7 @@ class Relaxation(estimator.Estimator):
         name='temperature',
         shape=(),
         dtype='float32',
+        autocast=False,
         initializer=keras.initializers.Constant(temperature),
         trainable=False,
         # Every replica sets the same value.

@@ -62,6 +62,7 @@ class CategoricalSampler(keras.layers.Layer, abc.ABC):
         name='temperature',
         shape=(),
         dtype='float32',
+        autocast=False,
         initializer=keras.initializers.Constant(temperature),
         trainable=False,
         # Every replica sets the same value.
@@ -82,6 +83,7 @@ class CategoricalSampler(keras.layers.Layer, abc.ABC):
           name='prior_logits',
           shape=shape[-2:],
           dtype='float32',
+          autocast=False,
           initializer='zeros',
       )
     elif prior == 'uniform':

@@ -103,6 +103,7 @@ class DiscreteVAE(keras.Model):
           name='prior_logits',
           shape=(num_latents, num_classes),
           dtype='float32',
+          autocast=False,
           initializer='zeros',
       )
     self._loss_metrics = {

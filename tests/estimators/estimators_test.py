@@ -1,0 +1,220 @@
+"""What every estimator must do, over `ESTIMATORS`; members add their own."""
+
+from absl.testing import parameterized
+import keras
+import numpy as np
+import tensorflow as tf
+
+from discrete_lvm import estimators
+from discrete_lvm import ops
+
+LOGITS = tf.constant([[[0.3, -1.0, 0.5], [1.0, 0.2, -0.7]]] * 4)
+NOISE = ops.gumbel([4, 2, 3], [0, 1])
+WEIGHTS = tf.random.stateless_normal([2, 3], [0, 2])
+
+
+def _objective(codes):
+  return tf.reduce_sum(WEIGHTS * codes, [-2, -1]) ** 2
+
+
+def _value_and_gradient(estimator, logits, objective=_objective, **kwargs):
+  with tf.GradientTape() as tape:
+    tape.watch(logits)
+    values = estimator(logits, objective=objective, **kwargs)
+  return values, tape.gradient(values, logits)
+
+
+@parameterized.named_parameters(
+    (name, cls) for name, cls in estimators.ESTIMATORS.items()
+)
+class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
+
+  def test_gradient_reaches_logits_and_objective(self, cls):
+    slope = tf.Variable(2.0)
+    with tf.GradientTape() as tape:
+      tape.watch(LOGITS)
+      values = cls()(
+          LOGITS, objective=lambda z: slope * _objective(z), seed=[0, 1]
+      )
+    self.assertEqual(values.shape, [4])
+    d_logits, d_slope = tape.gradient(values, [LOGITS, slope])
+    self.assertAllGreater(tf.reduce_max(tf.abs(d_logits), [-2, -1]), 0.0)
+    self.assertAllClose(d_slope, tf.reduce_sum(values) / 2.0)
+
+  def test_seed_and_noise_agree(self, cls):
+    # The noise of a seed is that of `ops.gumbel`.
+    noise = ops.gumbel(LOGITS.shape, [0, 1])
+    self.assertAllClose(
+        cls()(LOGITS, objective=_objective, seed=[0, 1]),
+        cls()(LOGITS, objective=_objective, noise=noise),
+        rtol=1e-5,
+    )
+
+  def test_compiled_equals_eager_given_the_noise(self, cls):
+    estimator = cls(temperature=0.7)
+    eager = _value_and_gradient(estimator, LOGITS, noise=NOISE)
+    for jit_compile in (False, True):
+      compiled = tf.function(
+          lambda x, n: _value_and_gradient(estimator, x, noise=n),
+          jit_compile=jit_compile,
+      )
+      self.assertAllClose(compiled(LOGITS, NOISE), eager, rtol=1e-5, atol=1e-6)
+
+  def test_any_number_of_batch_dimensions(self, cls):
+    estimator = cls()
+    flat = estimator(LOGITS, objective=_objective, noise=NOISE)
+    nested = estimator(
+        tf.reshape(LOGITS, [2, 2, 2, 3]),
+        objective=_objective,
+        noise=tf.reshape(NOISE, [2, 2, 2, 3]),
+    )
+    self.assertAllClose(tf.reshape(nested, [4]), flat)
+    single = estimator(LOGITS[0], objective=_objective, noise=NOISE[0])
+    self.assertAllClose(single, flat[0])
+
+  def test_batch_size_may_be_unknown(self, cls):
+    estimator = cls()
+    compiled = tf.function(
+        lambda x: estimator(x, objective=_objective, seed=[0, 1]),
+        input_signature=[tf.TensorSpec([None, 2, 3])],
+    )
+    self.assertEqual(compiled(LOGITS).shape, [4])
+
+  def test_computes_in_float32_under_mixed_precision(self, cls):
+    seen = []
+
+    def objective(codes):
+      seen.append(codes.dtype)
+      return tf.cast(_objective(codes), tf.bfloat16)
+
+    estimator = cls(dtype='mixed_bfloat16')
+    values = estimator(
+        tf.cast(LOGITS, tf.bfloat16), objective=objective, seed=[0, 1]
+    )
+    self.assertEqual(values.dtype, tf.float32)
+    self.assertEqual(seen, [tf.float32])
+
+  def test_temperature_is_a_weight_that_acts(self, cls):
+    estimator = cls(temperature=1.0)
+    _, before = _value_and_gradient(estimator, LOGITS, noise=NOISE)
+    estimator.temperature.assign(0.3)
+    _, after = _value_and_gradient(estimator, LOGITS, noise=NOISE)
+    self.assertNotAllClose(before, after)
+    self.assertLen(estimator.weights, 1)
+    self.assertEmpty(estimator.trainable_weights)
+
+  def test_survives_its_config(self, cls):
+    config = keras.saving.serialize_keras_object(cls(temperature=0.3))
+    restored = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    self.assertIsInstance(restored, cls)
+    self.assertAllClose(restored.temperature.value, 0.3)
+
+  def test_rejects(self, cls):
+    with self.assertRaisesRegex(
+        ValueError, 'Expected a positive `temperature`'
+    ):
+      cls(temperature=0.0)
+    estimator = cls()
+    with self.assertRaisesRegex(ValueError, 'static K of at least 2'):
+      estimator(tf.zeros([4, 2, 1]), objective=_objective, seed=[0, 1])
+    with self.assertRaisesRegex(ValueError, r'shape \[..., N, K\]'):
+      estimator(tf.zeros([3]), objective=_objective, seed=[0, 1])
+    with self.assertRaisesRegex(ValueError, 'Expected `objective` to return'):
+      estimator(LOGITS, objective=tf.reduce_sum, seed=[0, 1])
+    with self.assertRaisesRegex(
+        ValueError, 'exactly one of `seed` and `noise`'
+    ):
+      estimator(LOGITS, objective=_objective)
+
+
+class HardEstimatorsTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(
+      estimators.StraightThrough, estimators.StraightThroughGumbelSoftmax
+  )
+  def test_objective_sees_exact_categorical_samples(self, cls):
+    seen = []
+    draws = 20_000
+    logits = tf.math.log([[0.2, 0.3, 0.5]]) + tf.zeros([draws, 1, 1])
+    cls()(
+        logits,
+        objective=lambda z: seen.append(z) or tf.reduce_sum(z, [-2, -1]),
+        seed=[0, 1],
+    )
+    (codes,) = seen
+    self.assertAllInSet(codes, [0.0, 1.0])
+    self.assertAllEqual(tf.reduce_sum(codes, -1), np.ones([draws, 1]))
+    p = np.array([0.2, 0.3, 0.5])
+    error = np.sqrt(p * (1 - p) / draws)
+    frequencies = tf.reduce_mean(codes, [0, 1])
+    self.assertAllLess(np.abs(frequencies - p) / error, 4.0)
+
+  def test_straight_through_is_exact_on_a_linear_objective(self):
+    # d/dl sum_k w_k softmax(l)_k = p * (w - p.w), whatever the sample.
+    logits = tf.constant([[0.3, -1.0, 0.5]])
+    w = np.array([1.0, -2.0, 0.5], 'float32')
+    _, gradient = _value_and_gradient(
+        estimators.StraightThrough(),
+        logits,
+        objective=lambda z: tf.reduce_sum(w * z, [-2, -1]),
+        seed=[0, 1],
+    )
+    p = tf.nn.softmax(logits).numpy()
+    self.assertAllClose(gradient, p * (w - (p * w).sum()), rtol=1e-5)
+
+  def test_surrogates_differ_as_their_names_say(self):
+    w = tf.constant([[1.0, -2.0, 0.5]])
+    logits = LOGITS[0, :1]
+
+    def gradient(cls):
+      return _value_and_gradient(
+          cls(temperature=0.5),
+          logits,
+          objective=lambda z: tf.reduce_sum(w * z, [-2, -1]),
+          noise=NOISE[0, :1],
+      )[1]
+
+    def softmax_gradient(noise):
+      with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = tf.reduce_sum(w * tf.nn.softmax((logits + noise) / 0.5))
+      return tape.gradient(value, logits)
+
+    self.assertAllClose(
+        gradient(estimators.StraightThrough), softmax_gradient(0.0)
+    )
+    self.assertAllClose(
+        gradient(estimators.StraightThroughGumbelSoftmax),
+        softmax_gradient(NOISE[0, :1]),
+    )
+
+
+class GumbelSoftmaxTest(tf.test.TestCase):
+
+  def test_bias_falls_with_the_temperature(self):
+    # Against the enumerated gradient of E[objective].
+    logits = tf.constant([[0.3, -1.0, 0.5]])
+    with tf.GradientTape() as tape:
+      tape.watch(logits)
+      values = tf.stack(
+          [_objective_of_one(tf.one_hot([k], 3)) for k in range(3)]
+      )
+      exact = tf.reduce_sum(tf.nn.softmax(logits)[0] * values)
+    exact = tape.gradient(exact, logits)
+    draws = 100_000
+    batch = tf.repeat(logits[tf.newaxis], draws, axis=0)
+    bias = []
+    for temperature in (2.0, 0.5):
+      _, gradient = _value_and_gradient(
+          estimators.GumbelSoftmax(temperature),
+          batch,
+          objective=_objective_of_one,
+          seed=[0, 1],
+      )
+      bias.append(tf.norm(tf.reduce_mean(gradient, 0) - exact).numpy())
+    # The standard error of each is below 0.01.
+    self.assertLess(bias[1], bias[0] - 0.05)
+
+
+def _objective_of_one(codes):
+  return tf.reduce_sum(WEIGHTS[0] * codes, [-2, -1]) ** 2

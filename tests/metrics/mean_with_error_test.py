@@ -1,0 +1,31 @@
+from absl.testing import parameterized
+import numpy as np
+from scipy import stats
+import tensorflow as tf
+
+from discrete_lvm import metrics
+
+
+class MeanWithErrorTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(1, 32, 1000)
+  def test_equals_scipy_at_any_batch_size(self, batch_size):
+    # A large mean over a small spread, which float32 sums would lose.
+    values = np.random.default_rng(0).normal(1e4, 1.0, 1000).astype('float32')
+    metric = metrics.MeanWithError(name='nll')
+    for begin in range(0, 1000, batch_size):
+      metric.update_state(values[begin : begin + batch_size])
+    result = metric.result()
+    values = values.astype('float64')
+    self.assertAllClose(result['nll'], values.mean(), rtol=1e-7)
+    self.assertAllClose(result['nll_stderr'], stats.sem(values), rtol=1e-4)
+
+  def test_has_no_error_for_one_example(self):
+    metric = metrics.MeanWithError()
+    metric.update_state([3.0])
+    self.assertEqual(float(metric.result()['mean']), 3.0)
+    self.assertTrue(np.isnan(metric.result()['mean_stderr']))
+
+  def test_rejects_weights(self):
+    with self.assertRaisesRegex(ValueError, 'no `sample_weight`'):
+      metrics.MeanWithError().update_state([1.0], sample_weight=[2.0])
