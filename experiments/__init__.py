@@ -1,0 +1,1 @@
+"""Experiments: one binary a file, run as `python -m experiments.<name>`."""

@@ -1,0 +1,92 @@
+"""The grammar in which flags write schedules."""
+
+from collections.abc import Callable
+import inspect
+
+import discrete_lvm as dlvm
+
+SYNTAX = (
+    "'constant:0.5' or 'KIND:name=number,...' with KIND one of exponential"
+    ' (initial, rate, minimum, every), linear or cosine (initial, final,'
+    ' num_steps, begin), cyclic (initial, final, period, ramp)'
+)
+
+_KINDS = {
+    'cosine': dlvm.ops.CosineSchedule,
+    'cyclic': dlvm.ops.CyclicSchedule,
+    'exponential': dlvm.ops.ExponentialSchedule,
+    'linear': dlvm.ops.LinearSchedule,
+}
+
+
+def parse(text: str) -> Callable:
+  """Reads a schedule as a flag writes it.
+
+  Args:
+    text: `'constant:VALUE'`, or `'KIND:name=number,...'` with the arguments of
+      `ops.ExponentialSchedule`, `LinearSchedule`, `CosineSchedule` or
+      `CyclicSchedule`.
+
+  Returns:
+    A schedule: a function of the step.
+
+  Raises:
+    ValueError: If `text` is not of this form, or as the schedule raises.
+
+  Example:
+    >>> parse('exponential:initial=1,rate=3e-5,minimum=0.5,every=1000')
+    ExponentialSchedule(initial=1.0, rate=3e-05, minimum=0.5, every=1000)
+  """
+  kind, _, arguments = text.partition(':')
+  try:
+    if kind == 'constant':
+      return dlvm.ops.LinearSchedule(float(arguments), float(arguments), 1)
+    if kind not in _KINDS:
+      raise ValueError(f'{kind!r} is no kind of schedule')
+    return _KINDS[kind](**_numbers(_KINDS[kind], arguments))
+  except (TypeError, ValueError) as error:
+    raise ValueError(
+        f'Expected a schedule, {SYNTAX}; received {text!r}: {error}'
+    ) from error
+
+
+def parse_positive(text: str, num_steps: int) -> Callable:
+  """Reads a schedule whose values must be positive, as temperatures must.
+
+  Args:
+    text: As for `parse`.
+    num_steps: Steps for which the values are needed.
+
+  Returns:
+    A schedule: a function of the step.
+
+  Raises:
+    ValueError: As `parse` raises, or if the schedule is not positive at one of
+      a hundred steps from 0 to `num_steps`.
+
+  Example:
+    >>> float(parse_positive('constant:0.5', num_steps=100)(3))
+    0.5
+  """
+  schedule = parse(text)
+  for step in sorted({i * num_steps // 99 for i in range(100)}):
+    if not float(schedule(step)) > 0:
+      raise ValueError(
+          'Expected a schedule of positive values; received '
+          f'{float(schedule(step)):g} at step {step} of {text!r}.'
+      )
+  return schedule
+
+
+def _numbers(schedule, arguments):
+  types = {
+      name: parameter.annotation
+      for name, parameter in inspect.signature(schedule).parameters.items()
+  }
+  numbers = {}
+  for item in arguments.split(','):
+    name, _, value = item.partition('=')
+    if name not in types:
+      raise ValueError(f'{name!r} is none of {", ".join(types)}')
+    numbers[name] = types[name](value)
+  return numbers

@@ -1,0 +1,73 @@
+from absl.testing import absltest
+from absl.testing import parameterized
+import tensorflow as tf
+
+import discrete_lvm as dlvm
+from experiments import schedules
+
+
+class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(
+      (
+          'exponential:initial=1,rate=3e-5,minimum=0.5,every=1000',
+          dlvm.ops.ExponentialSchedule(1.0, 3e-5, 0.5, 1000),
+      ),
+      (
+          'linear:initial=1,final=.5,num_steps=100',
+          dlvm.ops.LinearSchedule(1.0, 0.5, 100),
+      ),
+      (
+          'cosine:final=0.1,initial=2,num_steps=10,begin=5',
+          dlvm.ops.CosineSchedule(2.0, 0.1, 10, 5),
+      ),
+      (
+          'cyclic:initial=.1,final=1,period=8,ramp=0.25',
+          dlvm.ops.CyclicSchedule(0.1, 1.0, 8, 0.25),
+      ),
+  )
+  def test_reads_every_kind(self, text, expected):
+    self.assertEqual(schedules.parse(text), expected)
+
+  def test_constant(self):
+    schedule = schedules.parse('constant:0.7')
+    self.assertAllClose([schedule(0), schedule(10**6)], [0.7, 0.7])
+
+  @parameterized.parameters(
+      ('', "'' is no kind"),
+      ('0.5', "'0.5' is no kind"),
+      ('step:initial=1', "'step' is no kind"),
+      ('constant:', 'could not convert'),
+      ('constant:half', 'could not convert'),
+      ('exponential:initial=1', "missing .*'rate'"),
+      (
+          'exponential:initial=1,rate=1e-3,floor=.5',
+          "'floor' is none of initial",
+      ),
+      ('exponential:initial=1,rate', 'could not convert'),
+      ('linear:initial=1,final=.5,num_steps=1.5', 'invalid literal'),
+      ('exponential:initial=1,rate=1e-3,every=0', '`every` of at least 1'),
+  )
+  def test_bad_grammar(self, text, reason):
+    with self.assertRaisesRegex(
+        ValueError, f'Expected a schedule, .*received .*{reason}'
+    ):
+      schedules.parse(text)
+
+  @parameterized.parameters(
+      ('constant:0', '0 at step 0'),
+      ('constant:-1', '-1 at step 0'),
+      ('constant:nan', 'nan at step 0'),
+      ('linear:initial=1,final=-1,num_steps=1000', '0 at step 500'),
+  )
+  def test_temperatures_must_stay_positive(self, text, reason):
+    with self.assertRaisesRegex(ValueError, f'positive values.*{reason}'):
+      schedules.parse_positive(text, num_steps=990)
+
+  def test_positive_for_as_long_as_it_is_needed(self):
+    text = 'linear:initial=1,final=-1,num_steps=1000'
+    self.assertAllClose(schedules.parse_positive(text, num_steps=400)(250), 0.5)
+
+
+if __name__ == '__main__':
+  absltest.main()
