@@ -1,0 +1,23 @@
+"""TensorFlow Probability distributions, one a file, and their divergences."""
+
+from discrete_lvm.distributions.exp_gumbel_softmax import ExpGumbelSoftmax
+from discrete_lvm.distributions.gumbel_softmax import GumbelSoftmax
+from discrete_lvm.distributions.kl import categorical_kl
+from discrete_lvm.distributions.kl import plug_in_kl
+from discrete_lvm.distributions.kl import relaxed_kl
+from discrete_lvm.distributions.logit_relaxed_bernoulli import (
+    LogitRelaxedBernoulli,
+)
+from discrete_lvm.distributions.one_hot_categorical import OneHotCategorical
+from discrete_lvm.distributions.relaxed_bernoulli import RelaxedBernoulli
+
+__all__ = [
+    'ExpGumbelSoftmax',
+    'GumbelSoftmax',
+    'LogitRelaxedBernoulli',
+    'OneHotCategorical',
+    'RelaxedBernoulli',
+    'categorical_kl',
+    'plug_in_kl',
+    'relaxed_kl',
+]

@@ -1,0 +1,81 @@
+"""Logits or probabilities as parameters: conversion, annotations, checks."""
+
+import math
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+
+def check_exactly_one(logits, probs):
+  """Raises `ValueError` unless exactly one of `logits` and `probs` is given."""
+  if (logits is None) == (probs is None):
+    raise ValueError(
+        'Expected exactly one of `logits` and `probs`; received '
+        f'{"neither" if logits is None else "both"}.'
+    )
+
+
+def check_floating(parameter, name):
+  """Raises `ValueError` if a parameter is not floating."""
+  if not parameter.dtype.is_floating:
+    raise ValueError(
+        f'Expected floating `{name}`; received {parameter.dtype.name}.'
+    )
+
+
+def at_least_float32(x):
+  """Returns `x` as a `Tensor`, half precision cast to float32."""
+  x = tf.convert_to_tensor(x, dtype_hint=tf.float32)
+  return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
+
+
+def categorical_parameter_properties():
+  """Returns the TFP annotations of `logits` and `probs` of shape `[..., K]`."""
+  return {
+      'logits': tfp.util.ParameterProperties(event_ndims=1),
+      'probs': tfp.util.ParameterProperties(
+          event_ndims=1,
+          default_constraining_bijector_fn=tfp.bijectors.SoftmaxCentered,
+          is_preferred=False,
+      ),
+  }
+
+
+def logits_assertions(logits):
+  """Returns assertions that `logits` `[..., K]` define a categorical law."""
+  logits = at_least_float32(logits)
+  return [
+      tf.debugging.Assert(
+          # A comparison with NaN is False.
+          tf.reduce_all(logits < math.inf)
+          & tf.reduce_all(tf.reduce_any(logits > -math.inf, axis=-1)),
+          data=[
+              'Expected `logits` below inf, not NaN, and one of them finite; '
+              'received:',
+              logits,
+          ],
+      )
+  ]
+
+
+def probs_assertions(probs):
+  """Returns assertions that `probs` `[..., K]` lie on the simplex."""
+  tolerance = simplex_tolerance(probs.dtype)
+  probs = at_least_float32(probs)
+  return [
+      tf.debugging.Assert(
+          tf.reduce_all(probs >= 0)
+          & tf.reduce_all(
+              tf.abs(tf.reduce_sum(probs, axis=-1) - 1) <= tolerance
+          ),
+          data=[
+              'Expected non-negative `probs` that sum to one; received:',
+              probs,
+          ],
+      )
+  ]
+
+
+def simplex_tolerance(dtype):
+  """Returns how far from one a rounded vector of probabilities may sum."""
+  return 1e-5 if dtype.size >= 4 else 2e-2
