@@ -29,7 +29,7 @@ demo: $(VENV)/installed  ## Trains on 8x8 digits, under 3 minutes: runs/demo.
 	    --output_dir=runs/demo $(DEMO_ARGS)
 
 test: $(VENV)/installed  ## Runs the tests, but for the slow ones.
-	$(PYTHON) -m pytest -n auto $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -n auto --dist=worksteal $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed  ## Runs the slow tests alone.
 	$(PYTHON) -m pytest -m slow $(PYTEST_ARGS)

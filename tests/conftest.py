@@ -1,6 +1,16 @@
-"""Settings that must stand before TensorFlow is imported."""
+"""Settings that must stand before TensorFlow is imported, and the collection."""
 
 import os
 
 # TensorFlow's start-up messages would bury the reason of a failure.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+# The workers of `pytest -n` share the cores; threads of their own on top only
+# get into each other's way.
+if 'PYTEST_XDIST_WORKER' in os.environ:
+  os.environ.setdefault('TF_NUM_INTRAOP_THREADS', '1')
+
+
+def pytest_collection_modifyitems(items):
+  """Drops `tf.test.TestCase.test_session`, a helper with the name of a test."""
+  items[:] = [item for item in items if item.name != 'test_session']
