@@ -1,5 +1,8 @@
 """TensorFlow Probability distributions, one a file, and their divergences."""
 
+from discrete_lvm.distributions.discretized_logistic_mixture import (
+    DiscretizedLogisticMixture,
+)
 from discrete_lvm.distributions.exp_gumbel_softmax import ExpGumbelSoftmax
 from discrete_lvm.distributions.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.distributions.kl import categorical_kl
@@ -10,13 +13,18 @@ from discrete_lvm.distributions.logit_relaxed_bernoulli import (
 )
 from discrete_lvm.distributions.one_hot_categorical import OneHotCategorical
 from discrete_lvm.distributions.relaxed_bernoulli import RelaxedBernoulli
+from discrete_lvm.distributions.straight_through_one_hot_categorical import (
+    StraightThroughOneHotCategorical,
+)
 
 __all__ = [
+    'DiscretizedLogisticMixture',
     'ExpGumbelSoftmax',
     'GumbelSoftmax',
     'LogitRelaxedBernoulli',
     'OneHotCategorical',
     'RelaxedBernoulli',
+    'StraightThroughOneHotCategorical',
     'categorical_kl',
     'plug_in_kl',
     'relaxed_kl',

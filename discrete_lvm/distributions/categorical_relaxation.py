@@ -6,7 +6,6 @@ from discrete_lvm import ops
 from discrete_lvm.distributions import one_hot_categorical
 from discrete_lvm.distributions import parameters
 from discrete_lvm.distributions import relaxation
-from discrete_lvm.ops import temperatures
 
 
 class CategoricalRelaxation(relaxation.Relaxation):
@@ -54,13 +53,9 @@ class CategoricalRelaxation(relaxation.Relaxation):
     return temperature[..., tf.newaxis]
 
   def _temperature_event_ndims(self):
-    shape = self._given_parameter()[0].shape
-    if shape.rank:
-      # TFP's slicing leaves unit dimensions in place of missing ones, and those
-      # broadcast against any.
-      batch = [None if size == 1 else size for size in shape[:-1]]
-      shape = tf.TensorShape([*batch, shape[-1]])
-    return int(temperatures.has_keepdims(self._temperature.shape, shape))
+    return parameters.temperature_event_ndims(
+        self._temperature, self._given_parameter()[0]
+    )
 
   def _event_shape(self):
     return self._given_parameter()[0].shape[-1:]
@@ -98,7 +93,6 @@ def parameter_properties(dtype):
   """Returns the TFP annotations of a categorical relaxation's parameters."""
   return {
       'temperature': relaxation.temperature_properties(
-          # The form [..., 1] has one more dimension than the batch.
           lambda self: self._temperature_event_ndims(),
           dtype,
           shape_fn=lambda sample_shape: sample_shape[:-1],

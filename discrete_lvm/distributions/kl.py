@@ -184,6 +184,16 @@ def plug_in_kl(q, p, num_samples=1, seed=None, name='plug_in_kl'):
     return _sum_last(tf.reduce_sum(log_ratio, axis=-1), num_summed)
 
 
+@tfd.RegisterKL(
+    one_hot_distribution.OneHotDistribution,
+    one_hot_distribution.OneHotDistribution,
+)
+@tfd.RegisterKL(one_hot_distribution.OneHotDistribution, tfd.OneHotCategorical)
+@tfd.RegisterKL(tfd.OneHotCategorical, one_hot_distribution.OneHotDistribution)
+def _one_hot_kl(q, p, name=None):
+  return categorical_kl(q, p, name=name or 'one_hot_kl')
+
+
 @tfd.RegisterKL(relaxation.Relaxation, tfd.Distribution)
 @tfd.RegisterKL(tfd.Distribution, relaxation.Relaxation)
 def _refuse_to_choose(q, p, name=None):

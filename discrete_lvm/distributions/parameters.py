@@ -5,6 +5,8 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from discrete_lvm.ops import temperatures
+
 
 def check_exactly_one(logits, probs):
   """Raises `ValueError` unless exactly one of `logits` and `probs` is given."""
@@ -39,6 +41,23 @@ def categorical_parameter_properties():
           is_preferred=False,
       ),
   }
+
+
+def temperature_event_ndims(temperature, logits):
+  """Returns 1 for a `temperature` `[..., 1]` of logits `[..., K]`, else 0.
+
+  That form has one dimension more than the batch.
+
+  Raises:
+    ValueError: If the static shapes do not match.
+  """
+  shape = logits.shape
+  if shape.rank:
+    # TFP's slicing leaves unit dimensions in place of missing ones, and those
+    # broadcast against any.
+    batch = [None if size == 1 else size for size in shape[:-1]]
+    shape = tf.TensorShape([*batch, shape[-1]])
+  return int(temperatures.has_keepdims(temperature.shape, shape))
 
 
 def logits_assertions(logits):

@@ -1,0 +1,172 @@
+"""What the categorical distributions over one-hot vectors have in common."""
+
+import abc
+import math
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability.python.distributions import distribution
+from tensorflow_probability.python.internal import tensor_util
+
+from discrete_lvm import ops
+from discrete_lvm.distributions import parameters as parameters_lib
+
+
+def one_hot_log_prob(x, logits, name='one_hot_log_prob'):
+  """Computes `sum_k x[k] log p[k]`, differentiable in `x` too.
+
+  On a one-hot `x` it is the log-mass of a categorical law, elsewhere the linear
+  extension of it, so that the gradient in `x` is `log p`. For a class of
+  probability zero that is -inf, which would be NaN a step further back: the
+  gradient is instead that of the smallest normal number, -87.3 in float32. It
+  still repels, which a zero would not, as every `log p` is negative.
+
+  Args:
+    x: `Tensor`, shape `[..., K]`.
+    logits: Floating `Tensor`, shape `[..., K]`; -inf is probability zero.
+      Leading dimensions broadcast against those of `x`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor`, shape `[...]`, in nats, float32 at the least: with `0 log 0 = 0`,
+    and -inf where `x` has mass on a class of probability zero.
+
+  Example:
+    >>> from discrete_lvm.distributions import one_hot_distribution
+    >>> x = [[1., 0.], [0., 1.]]
+    >>> one_hot_distribution.one_hot_log_prob(x, [0., -math.inf]).numpy()
+    array([  0., -inf], dtype=float32)
+  """
+  with tf.name_scope(name):
+    log_p = tf.nn.log_softmax(parameters_lib.at_least_float32(logits))
+    x = tf.cast(x, log_p.dtype)
+    impossible = tf.equal(log_p, -math.inf)
+    floor = np.log(np.finfo(log_p.dtype.as_numpy_dtype).tiny)
+    finite = tf.reduce_sum(x * tf.where(impossible, floor, log_p), axis=-1)
+    off_support = tf.reduce_any(impossible & tf.not_equal(x, 0), axis=-1)
+    # Added, not selected: the value is -inf and the gradient stays finite.
+    return finite + tf.where(
+        off_support, tf.constant(-math.inf, finite.dtype), tf.zeros_like(finite)
+    )
+
+
+class OneHotDistribution(
+    distribution.DiscreteDistributionMixin,
+    distribution.AutoCompositeTensorDistribution,
+):
+  """Abstract categorical distribution over one-hot vectors, all but `sample`.
+
+  Args:
+    logits: Floating `Tensor` or variable, shape `[..., K]`, or None.
+    probs: Floating `Tensor` or variable, shape `[..., K]`, or None.
+    **kwargs: As for `tfd.Distribution`.
+
+  Raises:
+    ValueError: If not exactly one of `logits` and `probs` is given, or the
+      given one is not floating or has no static `K` of at least 1.
+  """
+
+  def __init__(self, logits, probs, **kwargs):
+    parameters_lib.check_exactly_one(logits, probs)
+    self._logits = tensor_util.convert_nonref_to_tensor(
+        logits, dtype_hint=tf.float32, name='logits'
+    )
+    self._probs = tensor_util.convert_nonref_to_tensor(
+        probs, dtype_hint=tf.float32, name='probs'
+    )
+    super().__init__(**kwargs)
+
+  @property
+  def logits(self):
+    """The argument `logits`."""
+    return self._logits
+
+  @property
+  def probs(self):
+    """The argument `probs`."""
+    return self._probs
+
+  def logits_parameter(self, name='logits_parameter'):
+    """Returns logits, float32 at the least: as given, or the log of `probs`."""
+    with self._name_and_control_scope(name):
+      return self._float_logits()
+
+  def probs_parameter(self, name='probs_parameter'):
+    """Returns probabilities, float32 at the least."""
+    with self._name_and_control_scope(name):
+      return self._mean()
+
+  @abc.abstractmethod
+  def _sample_n(self, n, seed=None):
+    """Draws exact one-hot samples, shape `[n, ..., K]`."""
+
+  def _float_logits(self):
+    if self._logits is None:
+      return ops.safe_log(parameters_lib.at_least_float32(self._probs))
+    return parameters_lib.at_least_float32(self._logits)
+
+  def _log_prob(self, x):
+    return one_hot_log_prob(x, self._float_logits())
+
+  def _entropy(self):
+    return ops.categorical_entropy(self._float_logits())
+
+  def _mode(self):
+    return ops.one_hot_argmax(self._float_logits(), dtype=self.dtype)
+
+  def _mean(self):
+    if self._probs is None:
+      return tf.nn.softmax(parameters_lib.at_least_float32(self._logits))
+    return parameters_lib.at_least_float32(self._probs)
+
+  def _variance(self):
+    probs = self._mean()
+    return probs * (1 - probs)
+
+  def _covariance(self):
+    probs = self._mean()
+    outer = probs[..., :, tf.newaxis] * probs[..., tf.newaxis, :]
+    return tf.linalg.diag(probs) - outer
+
+  def _given_parameter(self):
+    if self._logits is None:
+      return self._probs, 'probs'
+    return self._logits, 'logits'
+
+  def _event_shape(self):
+    return self._given_parameter()[0].shape[-1:]
+
+  def _event_shape_tensor(self):
+    return tf.shape(self._given_parameter()[0])[-1:]
+
+  def _default_event_space_bijector(self):
+    return None
+
+  def _parameter_control_dependencies(self, is_init):
+    parameter, name = self._given_parameter()
+    if is_init:
+      parameters_lib.check_floating(parameter, name)
+      ops.static_num_classes(parameter, name)
+    # What a variable holds is checked at each use, a constant once.
+    if not self.validate_args or is_init == tensor_util.is_ref(parameter):
+      return []
+    if name == 'logits':
+      return parameters_lib.logits_assertions(parameter)
+    return parameters_lib.probs_assertions(parameter)
+
+  def _sample_control_dependencies(self, x):
+    if not x.shape[-1:].is_compatible_with(self.event_shape):
+      raise ValueError(
+          f'Expected an event of shape [..., {self.event_shape[0]}]; received '
+          f'shape {x.shape}.'
+      )
+    if not self.validate_args:
+      return []
+    is_one = tf.equal(x, tf.ones([], x.dtype))
+    return [
+        tf.debugging.Assert(
+            tf.reduce_all(is_one | tf.equal(x, tf.zeros([], x.dtype)))
+            & tf.reduce_all(tf.math.count_nonzero(is_one, axis=-1) == 1),
+            data=['Expected a one-hot event; received:', x],
+        )
+    ]
