@@ -93,15 +93,10 @@ class CategoricalSampler(keras.layers.Layer, abc.ABC):
 
   def call(self, inputs, training=False, noise=None):
     logits = tf.cast(inputs, tf.float32)
-    if training or self._config['inference'] == 'sample':
-      if noise is None:
-        noise = ops.gumbel(
-            tf.shape(logits), ops.fold_in_replica(self._seed_generator)
-        )
-      noise = tf.ensure_shape(noise, logits.shape)
     if training:
-      codes = self._sample(logits, noise)
+      codes = self._sample(logits, self._noise(logits, noise))
     elif self._config['inference'] == 'sample':
+      noise = self._noise(logits, noise)
       codes = ops.one_hot_argmax(ops.perturb(logits, noise=noise))
     else:
       codes = ops.one_hot_argmax(logits)
@@ -113,6 +108,18 @@ class CategoricalSampler(keras.layers.Layer, abc.ABC):
       return codes, kl
     self.add_loss(tf.reduce_mean(kl))
     return codes
+
+  def _noise(self, logits, noise):
+    if noise is None:
+      seed = ops.fold_in_replica(self._seed_generator)
+      return ops.gumbel(tf.shape(logits), seed)
+    noise = tf.convert_to_tensor(noise)
+    if not noise.shape.is_compatible_with(logits.shape):
+      raise ValueError(
+          f'Expected `noise` of the shape of the logits, {logits.shape}; '
+          f'received {noise.shape}.'
+      )
+    return noise
 
   @abc.abstractmethod
   def _sample(self, logits, noise):

@@ -137,6 +137,8 @@ class DiscreteVAE(keras.Model):
       ValueError: If the encoder's output is not `[batch, N, K]` or
         `[batch, N*K]`.
     """
+    if not self.built:  # `fit` goes by way of `loss_terms`, not of `call`.
+      self.build(x.shape)
     logits = tf.cast(self.encoder(x, training=training), tf.float32)
     shape = [self.num_latents, self.num_classes]
     if logits.shape[1:] == shape:
@@ -327,7 +329,7 @@ class DiscreteVAE(keras.Model):
 
   # Training and evaluation by Keras.
 
-  def compile(self, *args, num_importance_samples: int = 10, **kwargs):
+  def compile(self, *args, num_importance_samples: int = 10, **kwargs) -> None:
     """Configures `fit` and `evaluate`.
 
     Args:
