@@ -62,7 +62,7 @@ clean:  ## Removes the virtual environment and the caches, not runs/.
 # set-up is taken up again.
 $(VENV)/installed: setup.py | $(VENV)/created
 	@echo 'Installing into $(VENV); the first time takes some minutes.'
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check \
 	    --editable '.[experiments,test]'
 	@touch $@
 
@@ -70,7 +70,7 @@ $(VENV)/installed-dev: EXTRA := dev
 $(VENV)/installed-benchmark: EXTRA := benchmark
 $(VENV)/installed-dev $(VENV)/installed-benchmark: $(VENV)/installed
 	@echo 'Installing the $(EXTRA) tools into $(VENV).'
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check \
 	    --editable '.[$(EXTRA)]'
 	@touch $@
 

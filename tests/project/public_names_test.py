@@ -11,6 +11,9 @@ import discrete_lvm as dlvm
 
 _GOLDEN = pathlib.Path(__file__).with_name('public_names.txt')
 
+# The folders whose public signatures have type hints.
+_TYPED = ('ops', 'estimators', 'objectives', 'models', 'training')
+
 
 def _modules():
   """Yields the public modules by name: the package and its subpackages."""
@@ -35,6 +38,39 @@ def _documented_names():
       for name in module.__all__
       if callable(getattr(module, name))
   ]
+
+
+def _typed_functions():
+  """Yields the functions, constructors and own methods that need type hints."""
+  for folder in _TYPED:
+    module = getattr(dlvm, folder)
+    for name in module.__all__:
+      value = getattr(module, name)
+      if inspect.isfunction(value):
+        yield f'{folder}.{name}', value
+      elif inspect.isclass(value):
+        # A method without a docstring overrides one that Keras describes.
+        for key, member in vars(value).items():
+          if inspect.isfunction(member) and (
+              key == '__init__' or (key[0] != '_' and member.__doc__)
+          ):
+            yield f'{folder}.{name}.{key}', member
+
+
+def _untyped_arguments(function):
+  signature = inspect.signature(function)
+  untyped = [
+      name
+      for name, parameter in signature.parameters.items()
+      if parameter.annotation is parameter.empty
+      and parameter.kind
+      not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+      and name != 'self'
+  ]
+  constructs = function.__name__ == '__init__'
+  if signature.return_annotation is signature.empty and not constructs:
+    untyped.append('return')
+  return untyped
 
 
 def _lines(names):
@@ -79,6 +115,10 @@ class PublicNamesTest(parameterized.TestCase):
     # Of an abstract class there is nothing to show but its subclasses.
     if not inspect.isabstract(value):
       self.assertRegex(value.__doc__, r'\n\n *Example:\n +>>> ')
+
+  @parameterized.named_parameters(*_typed_functions())
+  def test_signature_has_type_hints(self, function):
+    self.assertEmpty(_untyped_arguments(function))
 
 
 if __name__ == '__main__':
