@@ -6,7 +6,7 @@ import inspect
 import discrete_lvm as dlvm
 
 SYNTAX = (
-    "'constant:0.5' or 'KIND:name=number,...' with KIND one of exponential"
+    "a number, or 'KIND:name=number,...' with KIND one of constant, exponential"
     ' (initial, rate, minimum, every), linear or cosine (initial, final,'
     ' num_steps, begin), cyclic (initial, final, period, ramp)'
 )
@@ -23,9 +23,9 @@ def parse(text: str) -> Callable:
   """Reads a schedule as a flag writes it.
 
   Args:
-    text: `'constant:VALUE'`, or `'KIND:name=number,...'` with the arguments of
-      `ops.ExponentialSchedule`, `LinearSchedule`, `CosineSchedule` or
-      `CyclicSchedule`.
+    text: A number or `'constant:NUMBER'`; or `'KIND:name=number,...'` with the
+      arguments of `ops.ExponentialSchedule`, `LinearSchedule`, `CosineSchedule`
+      or `CyclicSchedule`.
 
   Returns:
     A schedule: a function of the step.
@@ -37,9 +37,9 @@ def parse(text: str) -> Callable:
     >>> parse('exponential:initial=1,rate=3e-5,minimum=0.5,every=1000')
     ExponentialSchedule(initial=1.0, rate=3e-05, minimum=0.5, every=1000)
   """
-  kind, _, arguments = text.partition(':')
+  kind, _, arguments = text.rpartition(':')
   try:
-    if kind == 'constant':
+    if kind in ('', 'constant'):
       return dlvm.ops.LinearSchedule(float(arguments), float(arguments), 1)
     if kind not in _KINDS:
       raise ValueError(f'{kind!r} is no kind of schedule')

@@ -1,0 +1,374 @@
+"""Trains a VAE with N categorical latents of K classes on images.
+
+The model is that of Jang, Gu and Poole (2017), Section 4.2: a linear encoder, a
+decoder with one hidden layer, 20 latents of 10 classes. Its result is the
+bound on the negative log-likelihood of the whole test set from 1000 importance
+samples, in nats.
+
+  python -m experiments.gumbel_softmax_vae --output_dir=runs/digits
+  python -m experiments.gumbel_softmax_vae --dataset=mnist \
+      --binarization=fixed --num_steps=40000 --output_dir=runs/mnist
+
+It leaves in the output directory: config.json; metrics.jsonl and TensorBoard's
+event files; checkpoints; results.json; and four pictures (samples.png,
+reconstructions.png, curves.png, code_usage.png).
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import json
+import math
+import pathlib
+from typing import Any
+
+from absl import app
+from absl import flags
+import keras
+import numpy as np
+import rich.console
+import rich.table
+import tensorflow as tf
+
+import discrete_lvm as dlvm
+from experiments import data
+from experiments import launch
+from experiments import pictures
+from experiments import schedules
+from experiments import shared_flags
+
+_DATASET = flags.DEFINE_enum('dataset', 'digits', data.DATASETS, 'Data set.')
+_BINARIZATION = flags.DEFINE_enum(
+    'binarization',
+    'dynamic',
+    data.BINARIZATIONS,
+    'Binary pixels drawn once (fixed; as published results on MNIST do), at'
+    ' each step (dynamic), or never (none: grey levels as Bernoulli means).',
+)
+_ESTIMATOR = flags.DEFINE_enum(
+    'estimator',
+    'gumbel_softmax',
+    sorted(dlvm.estimators.ESTIMATORS),
+    'Gradient estimator.',
+)
+_NUM_LATENTS = flags.DEFINE_integer(
+    'num_latents', 20, 'Number of latents N.', lower_bound=1
+)
+_NUM_CLASSES = flags.DEFINE_integer(
+    'num_classes', 10, 'Number of classes K of a latent.', lower_bound=2
+)
+_ENCODER_UNITS = flags.DEFINE_list(
+    'encoder_units', [], 'Widths of hidden layers of the encoder, by commas.'
+)
+_DECODER_UNITS = flags.DEFINE_list(
+    'decoder_units', ['200'], 'Widths of hidden layers of the decoder.'
+)
+_PRIOR = flags.DEFINE_enum(
+    'prior', 'uniform', ['uniform', 'learned'], 'Prior of the codes.'
+)
+_TEMPERATURE_SCHEDULE = flags.DEFINE_string(
+    'temperature_schedule',
+    'exponential:initial=1,rate=1e-4,minimum=0.5,every=500',
+    f'Temperature of the estimator: {schedules.SYNTAX}.',
+)
+_LEARNING_RATE = flags.DEFINE_string(
+    'learning_rate',
+    '1e-3',
+    f'Learning rate of Adam: {schedules.SYNTAX}.',
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    'batch_size', 100, 'Examples a step.', lower_bound=1
+)
+_NUM_IMPORTANCE_SAMPLES = flags.DEFINE_integer(
+    'num_importance_samples',
+    1000,
+    'Samples of the bound on the test set at the end.',
+    lower_bound=1,
+)
+flags.set_default(shared_flags.OUTPUT_DIR, 'runs/gumbel_softmax_vae')
+flags.set_default(shared_flags.NUM_STEPS, 10_000)
+
+# What makes a run the run that it is. The others may change when it resumes.
+_CONFIG_FLAGS = (
+    shared_flags.SEED,
+    shared_flags.JIT,
+    _ESTIMATOR,
+    _NUM_LATENTS,
+    _NUM_CLASSES,
+    _PRIOR,
+    _TEMPERATURE_SCHEDULE,
+    _LEARNING_RATE,
+    _BATCH_SIZE,
+)
+_UNITS_FLAGS = (_ENCODER_UNITS, _DECODER_UNITS)
+_EVAL_BATCH_SIZE = 100
+_NUM_SAMPLES = 64
+_NUM_RECONSTRUCTIONS = 16
+
+
+def build_model(
+    image_shape: Sequence[int],
+    encoder_units: Sequence[int],
+    decoder_units: Sequence[int],
+    **kwargs,
+) -> dlvm.models.DiscreteVAE:
+  """Builds the model with networks of dense layers.
+
+  Args:
+    image_shape: `(height, width, channels)`.
+    encoder_units: Widths of hidden layers; none makes the encoder linear.
+    decoder_units: Widths of hidden layers.
+    **kwargs: Arguments of `models.DiscreteVAE` but for the networks.
+
+  Returns:
+    The model, built.
+  """
+  num_logits = kwargs['num_latents'] * kwargs['num_classes']
+  encoder = keras.Sequential(
+      [
+          keras.layers.Flatten(),
+          *(keras.layers.Dense(units, 'relu') for units in encoder_units),
+          keras.layers.Dense(num_logits),
+      ],
+      name='encoder',
+  )
+  decoder = keras.Sequential(
+      [
+          keras.layers.Flatten(),
+          *(keras.layers.Dense(units, 'relu') for units in decoder_units),
+          keras.layers.Dense(math.prod(image_shape)),
+          keras.layers.Reshape(image_shape),
+      ],
+      name='decoder',
+  )
+  model = dlvm.models.DiscreteVAE(encoder, decoder, **kwargs)
+  model.build((None, *image_shape))
+  return model
+
+
+def sample_means(model: dlvm.models.DiscreteVAE, seed: tf.Tensor) -> np.ndarray:
+  """Returns the mean images of codes drawn from the prior."""
+  return model.decode(model.sample_prior(_NUM_SAMPLES, seed)).mean().numpy()
+
+
+def draw_pictures(
+    output_dir: pathlib.Path,
+    model: dlvm.models.DiscreteVAE,
+    images: np.ndarray,
+    title: str,
+) -> None:
+  """Writes the four pictures.
+
+  Args:
+    output_dir: Directory of the run, which holds `metrics.jsonl`.
+    model: The trained model.
+    images: Test images, shape `[size, height, width, 1]`.
+    title: The run in a few words.
+  """
+  pictures.samples(
+      output_dir / 'samples.png',
+      sample_means(model, dlvm.ops.fold_in(0, 'samples')),
+      f'Images of codes from the prior\n{title}',
+  )
+  shown = images[:_NUM_RECONSTRUCTIONS]
+  probs = tf.nn.softmax(model.encode(images)).numpy()
+  pictures.reconstructions(
+      output_dir / 'reconstructions.png',
+      shown,
+      model(shown).numpy(),
+      np.argmax(probs[:_NUM_RECONSTRUCTIONS], axis=-1),
+      model.num_classes,
+      f'Test images by way of their most likely codes\n{title}',
+  )
+  pictures.code_usage(
+      output_dir / 'code_usage.png',
+      np.mean(probs, axis=0, dtype=np.float64),
+      f'Use of the codes on the test set\n{title}',
+  )
+  lines = (output_dir / 'metrics.jsonl').read_text().splitlines()
+  rows = [json.loads(line) for line in lines]
+  panels = {
+      'loss [nats]': {
+          'training, as the estimator sees it': ('loss', 1),
+          'validation, negative ELBO': ('val_elbo', -1),
+          'validation, importance-weighted bound': (
+              'val_importance_weighted_bound',
+              -1,
+          ),
+      },
+      'training [nats]': {
+          'distortion': ('distortion', 1),
+          'rate': ('rate', 1),
+      },
+      'temperature': {'temperature': ('temperature', 1)},
+  }
+  pictures.curves(
+      output_dir / 'curves.png',
+      {
+          label: {name: _series(rows, *key) for name, key in series.items()}
+          for label, series in panels.items()
+      },
+      f'Training\n{title}',
+  )
+
+
+def print_results(results: Mapping[str, Any]) -> None:
+  """Prints the table that ends a run.
+
+  Args:
+    results: What `results.json` holds.
+  """
+  table = rich.table.Table(title=results['title'])
+  for name in ('test set', 'value', 'standard error'):
+    table.add_column(name, justify='left' if name == 'test set' else 'right')
+  test = results['test']
+  bound = f'-log p(x), bound of {results["num_importance_samples"]} samples'
+  for label, name, sign in (
+      (f'{bound} [nats]', 'importance_weighted_bound', -1),
+      ('negative ELBO [nats]', 'elbo', -1),
+      ('soft-hard gap of the distortion [nats]', 'soft_hard_gap', 1),
+      ('perplexity of a latent', 'code_perplexity', 1),
+      ('share of the classes in use', 'code_usage', 1),
+  ):
+    error = test.get(f'{name}_stderr')
+    table.add_row(
+        label.replace('[', r'\['),
+        f'{sign * test[name]:.3f}',
+        '' if error is None else f'{error:.3f}',
+    )
+  rich.console.Console().print(table)
+
+
+@launch.one_line_errors
+def main(argv: Sequence[str]) -> None:
+  """Trains, evaluates and draws.
+
+  Args:
+    argv: What `absl.app.run` leaves of the command line: its first word.
+  """
+  del argv
+  seed, num_steps = shared_flags.SEED.value, shared_flags.NUM_STEPS.value
+  output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
+  temperature = schedules.parse_positive(_TEMPERATURE_SCHEDULE.value, num_steps)
+  learning_rate = schedules.parse(_LEARNING_RATE.value)
+  units = {flag.name: _parse_units(flag) for flag in _UNITS_FLAGS}
+  images = data.load(
+      _DATASET.value,
+      shared_flags.DATA_DIR.value,
+      _BINARIZATION.value,
+      shared_flags.DATA_SEED.value,
+  )
+  config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
+  dlvm.training.claim_output_dir(
+      output_dir, {**config, **units, 'data': images.description}
+  )
+
+  keras.utils.set_random_seed(seed)
+  model = build_model(
+      images.image_shape,
+      **units,
+      num_latents=_NUM_LATENTS.value,
+      num_classes=_NUM_CLASSES.value,
+      prior=_PRIOR.value,
+      estimator=dlvm.estimators.ESTIMATORS[_ESTIMATOR.value](),
+  )
+  trainer = dlvm.training.Trainer(
+      model,
+      dlvm.training.FusedAdam(learning_rate),
+      output_dir,
+      seed=seed,
+      jit_compile=shared_flags.JIT.value,
+      callbacks=_callbacks(model, images, temperature, output_dir),
+  )
+  trainer.fit(
+      dlvm.training.ShuffledBatches(
+          images.train.images,
+          _BATCH_SIZE.value,
+          dlvm.ops.fold_in(seed, 'data'),
+          data.binarize if _BINARIZATION.value == 'dynamic' else None,
+      ),
+      num_steps,
+      eval_batches=_eval_batches(images.validation),
+      eval_every=shared_flags.EVAL_EVERY.value,
+      checkpoint_every=shared_flags.EVAL_EVERY.value,
+  )
+
+  title = (
+      f'{_DATASET.value}, {_ESTIMATOR.value}, {model.num_latents} latents of '
+      f'{model.num_classes} classes, step {trainer.step:,}'
+  )
+  draw_pictures(output_dir, model, images.test.images, title)
+  results = _test(trainer, images.test, output_dir, title)
+  print_results(results)
+  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+
+
+def _callbacks(model, images, temperature, output_dir):
+  training = dlvm.training
+  log_dir = output_dir / 'tensorboard'
+  shown = images.validation.images[:_NUM_SAMPLES]
+  callbacks = [
+      training.ProgressBar(),
+      training.JsonLines(output_dir / 'metrics.jsonl'),
+      training.TensorBoardScalars(log_dir),
+      *(
+          training.ImageGrid(log_dir, name, fn, shared_flags.EVAL_EVERY.value)
+          for name, fn in (
+              ('samples', lambda: sample_means(model, [0, 1])),
+              ('reconstructions', lambda: model(shown)),
+          )
+      ),
+  ]
+  if hasattr(model.estimator, 'temperature'):
+    callbacks.append(
+        training.WeightSchedule(model.estimator.temperature, temperature)
+    )
+  return callbacks
+
+
+def _test(trainer, split, output_dir, title):
+  """Evaluates on the test set, unless `results.json` already says it all."""
+  path = output_dir / 'results.json'
+  key = {
+      'step': trainer.step,
+      'num_importance_samples': _NUM_IMPORTANCE_SAMPLES.value,
+  }
+  if path.exists():
+    results = json.loads(path.read_text())
+    if key.items() <= results.items():
+      return results
+  trainer.model.num_importance_samples = _NUM_IMPORTANCE_SAMPLES.value
+  # Another trainer, since that of the training has traced its evaluation with
+  # another number of samples.
+  evaluator = dlvm.training.Trainer(
+      trainer.model, trainer.optimizer, output_dir, seed=shared_flags.SEED.value
+  )
+  test = evaluator.evaluate(_eval_batches(split))
+  results = {**key, 'title': title, 'test': test}
+  # Replaced as a whole, so that a run killed here is not left with half a file.
+  temporary = path.with_suffix('.tmp')
+  temporary.write_text(json.dumps(results, indent=2) + '\n')
+  temporary.replace(path)
+  return results
+
+
+def _eval_batches(split):
+  dataset = tf.data.Dataset.from_tensor_slices(split.images)
+  return dataset.batch(_EVAL_BATCH_SIZE).prefetch(1)
+
+
+def _series(rows, name, sign):
+  pairs = [(row['step'], sign * row[name]) for row in rows if name in row]
+  return [step for step, _ in pairs], [value for _, value in pairs]
+
+
+def _parse_units(flag):
+  units = [int(value) if value.isdecimal() else 0 for value in flag.value]
+  if not all(units):
+    raise ValueError(
+        f'Expected positive integers in --{flag.name}; received {flag.value}.'
+    )
+  return units
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,48 @@
+"""How every binary begins and ends."""
+
+from collections.abc import Callable
+import functools
+import sys
+
+from absl import flags
+from absl import logging
+
+import discrete_lvm as dlvm
+
+# What a person can mend by another flag or file. Anything else is a fault of
+# ours, whose traceback is wanted.
+_EXPECTED_ERRORS = (
+    ValueError,
+    FileNotFoundError,
+    dlvm.training.NonFiniteLossError,
+)
+
+
+def one_line_errors(main: Callable) -> Callable:
+  """Makes errors of flags and data end a binary in one line, with status 1.
+
+  Args:
+    main: The function that `absl.app.run` will call.
+
+  Returns:
+    A function like `main` that writes the message of a `ValueError`, a
+    `FileNotFoundError` or a `training.NonFiniteLossError` to stderr, on one
+    line, and exits with status 1. The flag `--verbosity=1` shows the traceback.
+    Arguments that are no flags are refused likewise.
+  """
+
+  @functools.wraps(main)
+  def wrapped(argv):
+    # absl itself would show every message that a library takes for information.
+    if not flags.FLAGS['verbosity'].present:
+      logging.set_verbosity(logging.WARNING)
+    try:
+      if len(argv) > 1:
+        raise ValueError(f'Expected flags only; received {argv[1:]}.')
+      return main(argv)
+    except _EXPECTED_ERRORS as error:
+      logging.debug('Traceback of the error:', exc_info=True)
+      print('Error:', ' '.join(str(error).split()), file=sys.stderr)
+      sys.exit(1)
+
+  return wrapped

@@ -1,0 +1,40 @@
+"""Flags that every binary has."""
+
+from absl import flags
+
+SEED = flags.DEFINE_integer(
+    'seed',
+    0,
+    'Seed of the initial weights, the order of the examples and all noise.',
+)
+OUTPUT_DIR = flags.DEFINE_string(
+    'output_dir',
+    None,
+    'Where the run writes; started again with the same flags, it goes on from'
+    ' its last checkpoint.',
+)
+DATA_DIR = flags.DEFINE_string(
+    'data_dir',
+    None,
+    'Where TFDS keeps its data sets; its own default if not given.',
+)
+DATA_SEED = flags.DEFINE_integer(
+    'data_seed',
+    0,
+    'Seed of the split of digits and of the fixed binarisation: part of the'
+    ' data, so that runs of several seeds are runs on the same data.',
+)
+NUM_STEPS = flags.DEFINE_integer(
+    'num_steps',
+    None,
+    'Optimisation steps in all. Raise it to train a finished run further.',
+    lower_bound=1,
+)
+EVAL_EVERY = flags.DEFINE_integer(
+    'eval_every',
+    1000,
+    'Steps between evaluations on the validation set, each of which ends in a'
+    ' checkpoint.',
+    lower_bound=1,
+)
+JIT = flags.DEFINE_boolean('jit', False, 'Compile the training step by XLA.')
