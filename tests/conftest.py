@@ -1,4 +1,4 @@
-"""Settings that must stand before TensorFlow is imported, and the collection."""
+"""Settings that must stand before TensorFlow is imported; the collection."""
 
 import os
 
