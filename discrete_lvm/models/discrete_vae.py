@@ -11,6 +11,7 @@ from discrete_lvm import metrics
 from discrete_lvm import objectives
 from discrete_lvm import ops
 from discrete_lvm.models import likelihoods
+from discrete_lvm.models import model
 
 # Rows that the decoder gets at once while a bound is evaluated: enough to fill
 # the cores, few enough to stay in the cache.
@@ -18,7 +19,7 @@ _ROWS_PER_CHUNK = 2048
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class DiscreteVAE(keras.Model):
+class DiscreteVAE(model.Model):
   """A variational autoencoder with N categorical latents of K classes.
 
   `p(x) = sum_z p(x | z) p(z)` with `q(z | x)` factorised over the latents. It
@@ -96,7 +97,6 @@ class DiscreteVAE(keras.Model):
     self._prior = prior
     self._likelihood = likelihood
     self._distribution = likelihoods.get(likelihood)
-    self._seed_generator = keras.random.SeedGenerator()
     self.prior_logits = None
     if prior == 'learned':
       self.prior_logits = self.add_weight(
@@ -120,8 +120,6 @@ class DiscreteVAE(keras.Model):
       self.encoder.build(input_shape)
     if not self.decoder.built:
       self.decoder.build((None, self.num_latents, self.num_classes))
-
-  # The model.
 
   def encode(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
     """Computes the logits of the posterior `q(z | x)`.
@@ -215,8 +213,6 @@ class DiscreteVAE(keras.Model):
   def call(self, inputs, training=False):
     codes = ops.one_hot_argmax(self.encode(inputs, training=training))
     return likelihoods.point_estimate(self.decode(codes, training=training))
-
-  # The loss and the bounds.
 
   def loss_terms(
       self, batch: tf.Tensor, *, training: bool = True, seed: Any = None
@@ -322,14 +318,7 @@ class DiscreteVAE(keras.Model):
       return -tf.math.log(float(self.num_classes))
     return tf.nn.log_softmax(self.prior_logits.value)
 
-  def _seed(self, seed):
-    if seed is None:
-      return ops.fold_in_replica(self._seed_generator)
-    return ops.as_seed(seed)
-
-  # Training and evaluation by Keras.
-
-  def compile(self, *args, num_importance_samples: int = 10, **kwargs) -> None:
+  def compile(self, *args, num_importance_samples: int = 10, **kwargs):
     """Configures `fit` and `evaluate`.
 
     Args:
@@ -341,27 +330,8 @@ class DiscreteVAE(keras.Model):
     Raises:
       ValueError: If a `loss` is given.
     """
-    if kwargs.get('loss') is not None or len(args) > 1:
-      raise ValueError(
-          'Expected no `loss`: DiscreteVAE trains on its own `loss_terms`.'
-      )
     super().compile(*args, **kwargs)
     self.num_importance_samples = num_importance_samples
-
-  def train_step(self, data):
-    x = _only_x(data)
-    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    with tf.GradientTape() as tape:
-      terms = self.loss_terms(x, training=True)
-      per_example = tf.add_n(list(terms.values()))
-      # Keras sums gradients over replicas.
-      loss = (tf.reduce_mean(per_example) + sum(self.losses)) / num_replicas
-      scaled_loss = self.optimizer.scale_loss(loss)
-    variables = self.trainable_variables
-    self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
-    for name, values in {'loss': per_example, **terms}.items():
-      self._loss_metrics[name].update_state(values)
-    return {name: m.result() for name, m in self._loss_metrics.items()}
 
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch, with exact samples.
@@ -387,10 +357,6 @@ class DiscreteVAE(keras.Model):
     self._gap.update_state(hard - soft)
     self._bound.update_state(bound)
     self._code_usage.update_state(codes)
-
-  def test_step(self, data):
-    self.update_metrics(_only_x(data))
-    return self.get_metrics_result()
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """Returns what `evaluate` reports, in nats but for the usage of codes.
@@ -437,23 +403,8 @@ class DiscreteVAE(keras.Model):
     samples = self.num_importance_samples
     return config and {**config, 'num_importance_samples': samples}
 
-  def compile_from_config(self, config):
-    self.compile(**keras.saving.deserialize_keras_object(config))
-    if self.built:
-      self.optimizer.build(self.trainable_variables)
-
 
 def _dims(x):
   """Returns the shape of `x`, each dimension static where it is known."""
   dynamic = tf.shape(x)
   return [dynamic[i] if d is None else d for i, d in enumerate(x.shape)]
-
-
-def _only_x(data):
-  x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-  if y is not None or sample_weight is not None:
-    raise ValueError(
-        'Expected data without targets or sample weights: DiscreteVAE models '
-        'its input.'
-    )
-  return x

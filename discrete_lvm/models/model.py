@@ -1,0 +1,95 @@
+"""What models share: one statement of the loss, in `fit` and beyond."""
+
+import abc
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from discrete_lvm import ops
+
+
+class Model(keras.Model, abc.ABC):
+  """A Keras model of its input that states its loss once, in `loss_terms`.
+
+  `fit` minimises the mean over the batch of the sum of the terms, plus the
+  losses of the networks (regularisers), under the default and the mirrored
+  strategy; `training.Trainer` does the same in its own loop. `evaluate` reports
+  what `update_metrics` and `get_metrics_result` say. (The name is `loss_terms`
+  because `keras.Model.losses` is the list that Keras itself sums.)
+
+  Args:
+    *args: Arguments of `keras.Model`.
+    **kwargs: Arguments of `keras.Model`.
+  """
+
+  def __init__(self, *args, **kwargs):
+    super().__init__(*args, **kwargs)
+    self._seed_generator = keras.random.SeedGenerator()
+    self._loss_metrics: dict[str, keras.metrics.Mean] = {}
+
+  @abc.abstractmethod
+  def loss_terms(
+      self, batch: tf.Tensor, *, training: bool = True, seed: Any = None
+  ) -> dict[str, tf.Tensor]:
+    """Computes the terms whose sum is the loss of each example, in nats."""
+
+  @abc.abstractmethod
+  def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
+    """Updates the metrics of `evaluate` from a batch."""
+
+  def compile(self, *args, **kwargs):
+    """Configures `fit` and `evaluate`.
+
+    Args:
+      *args: Arguments of `keras.Model.compile`.
+      **kwargs: Arguments of `keras.Model.compile`; no `loss`, since the model
+        states its own.
+
+    Raises:
+      ValueError: If a `loss` is given.
+    """
+    if kwargs.get('loss') is not None or len(args) > 1:
+      raise ValueError(
+          f'Expected no `loss`: {type(self).__name__} trains on its own '
+          '`loss_terms`.'
+      )
+    super().compile(*args, **kwargs)
+
+  def train_step(self, data):
+    x = self._only_x(data)
+    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    with tf.GradientTape() as tape:
+      terms = self.loss_terms(x, training=True)
+      per_example = tf.add_n(list(terms.values()))
+      # Keras sums gradients over replicas.
+      loss = (tf.reduce_mean(per_example) + sum(self.losses)) / num_replicas
+      scaled_loss = self.optimizer.scale_loss(loss)
+    variables = self.trainable_variables
+    self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
+    for name, values in {'loss': per_example, **terms}.items():
+      self._loss_metrics[name].update_state(values)
+    return {name: m.result() for name, m in self._loss_metrics.items()}
+
+  def test_step(self, data):
+    self.update_metrics(self._only_x(data))
+    return self.get_metrics_result()
+
+  def compile_from_config(self, config):
+    self.compile(**keras.saving.deserialize_keras_object(config))
+    if self.built:
+      self.optimizer.build(self.trainable_variables)
+
+  def _only_x(self, data):
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if y is not None or sample_weight is not None:
+      raise ValueError(
+          'Expected data without targets or sample weights: '
+          f'{type(self).__name__} models its input.'
+      )
+    return x
+
+  def _seed(self, seed):
+    if seed is None:
+      return ops.fold_in_replica(self._seed_generator)
+    return ops.as_seed(seed)
