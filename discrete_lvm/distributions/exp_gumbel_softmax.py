@@ -69,6 +69,8 @@ def gumbel_softmax_log_density(
     largest = tf.stop_gradient(tf.reduce_max(y, axis=-1, keepdims=True))
     y = tf.where(lost, largest, y)
     scores = logits - temperature * (y - largest)
+    # A common offset cancels, but not its rounding, of which there are K.
+    scores -= tf.stop_gradient(tf.reduce_max(scores, axis=-1, keepdims=True))
     # As lost coordinates tend to -inf, their scores outgrow all others.
     num_lost = tf.reduce_sum(tf.cast(lost, y.dtype), axis=-1)
     leading = lost | tf.equal(num_lost, 0)[..., tf.newaxis]
