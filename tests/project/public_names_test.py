@@ -8,6 +8,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 import discrete_lvm as dlvm
+from tests.project import source_tree
 
 _GOLDEN = pathlib.Path(__file__).with_name('public_names.txt')
 
@@ -95,6 +96,11 @@ class PublicNamesTest(parameterized.TestCase):
   def test_golden_list_is_sorted(self):
     lines = _GOLDEN.read_text().splitlines()
     self.assertSequenceEqual(lines, sorted(set(lines)))
+
+  def test_changelog_tells_of_every_name(self):
+    changelog = (source_tree.ROOT / 'CHANGELOG.md').read_text(encoding='utf-8')
+    for name in _public_names():
+      self.assertIn(f"`{name.rpartition('.')[2]}`", changelog)
 
   @parameterized.named_parameters(*_modules())
   def test_all_is_sorted_and_complete(self, module):
