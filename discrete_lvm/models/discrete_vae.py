@@ -23,10 +23,10 @@ class DiscreteVAE(model.Model):
   """A variational autoencoder with N categorical latents of K classes.
 
   `p(x) = sum_z p(x | z) p(z)` with `q(z | x)` factorised over the latents. It
-  is trained on `distortion + rate`: the estimator's values of `-log p(x | z)`,
-  and the KL of the categorical posterior from the prior in closed form. With a
-  relaxed estimator that sum is not a bound of `-log p(x)`, so every metric of
-  `evaluate` but the gap uses exact samples.
+  is trained on the terms 'distortion', the estimator's values of
+  `-log p(x | z)`, and 'rate', the KL of the categorical posterior from the
+  prior in closed form. With a relaxed estimator their sum is not a bound of
+  `-log p(x)`, so every metric of `evaluate` but the gap uses exact samples.
 
   Args:
     encoder: Keras model from data to logits, `[batch, N, K]` or `[batch, N*K]`.
@@ -67,6 +67,8 @@ class DiscreteVAE(model.Model):
     Gumbel-Softmax. ICLR 2017. https://arxiv.org/abs/1611.01144. Section 4.2.
   """
 
+  _term_names = ('distortion', 'rate')
+
   def __init__(
       self,
       encoder: keras.Model,
@@ -106,10 +108,6 @@ class DiscreteVAE(model.Model):
           autocast=False,
           initializer='zeros',
       )
-    self._loss_metrics = {
-        name: keras.metrics.Mean(name=name)
-        for name in ('loss', 'distortion', 'rate')
-    }
     self._elbo = metrics.MeanWithError(name='elbo')
     self._bound = metrics.MeanWithError(name='importance_weighted_bound')
     self._gap = keras.metrics.Mean(name='soft_hard_gap')
@@ -214,29 +212,12 @@ class DiscreteVAE(model.Model):
     codes = ops.one_hot_argmax(self.encode(inputs, training=training))
     return likelihoods.point_estimate(self.decode(codes, training=training))
 
-  def loss_terms(
-      self, batch: tf.Tensor, *, training: bool = True, seed: Any = None
-  ) -> dict[str, tf.Tensor]:
-    """Computes the terms whose sum is the loss of each example.
-
-    Args:
-      batch: Data, shape `[batch, *event]`.
-      training: Python `bool`, passed to the networks.
-      seed: As for `ops.as_seed`; by default the model's own generator, folded
-        with the replica.
-
-    Returns:
-      A dict of float32 `Tensor`s, shape `[batch]`, in nats: 'distortion', the
-      estimator's values of `-log p(x | z)`, and 'rate', the categorical KL.
-
-    Raises:
-      ValueError: As `encode` raises.
-    """
+  def _loss_terms(self, batch, training, seed):
     logits = self.encode(batch, training=training)
     distortion = self.estimator(
         logits,
         objective=lambda z: self._distortion(batch, z, training=training),
-        seed=self._seed(seed),
+        seed=seed,
     )
     return {'distortion': distortion, 'rate': self._rate(logits)}
 

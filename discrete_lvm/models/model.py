@@ -12,27 +12,59 @@ from discrete_lvm import ops
 class Model(keras.Model, abc.ABC):
   """A Keras model of its input that states its loss once, in `loss_terms`.
 
-  `fit` minimises the mean over the batch of the sum of the terms, plus the
-  losses of the networks (regularisers), under the default and the mirrored
-  strategy; `training.Trainer` does the same in its own loop. `evaluate` reports
-  what `update_metrics` and `get_metrics_result` say. (The name is `loss_terms`
-  because `keras.Model.losses` is the list that Keras itself sums.)
+  `fit` minimises the mean over the batch of the sum of the terms, under the
+  default and the mirrored strategy; `training.Trainer` does the same in its own
+  loop. `evaluate` reports what `update_metrics` and `get_metrics_result` say.
+  (The name is `loss_terms` because `keras.Model.losses` is the list of what
+  layers gave to `add_loss`.)
 
   Args:
     *args: Arguments of `keras.Model`.
     **kwargs: Arguments of `keras.Model`.
   """
 
+  # The names of the terms of `_loss_terms`.
+  _term_names: tuple[str, ...] = ()
+
   def __init__(self, *args, **kwargs):
     super().__init__(*args, **kwargs)
     self._seed_generator = keras.random.SeedGenerator()
-    self._loss_metrics: dict[str, keras.metrics.Mean] = {}
+    self._loss_metrics = {
+        name: keras.metrics.Mean(name=name)
+        for name in ('loss', *self._term_names, 'regularization')
+    }
 
-  @abc.abstractmethod
   def loss_terms(
       self, batch: tf.Tensor, *, training: bool = True, seed: Any = None
   ) -> dict[str, tf.Tensor]:
-    """Computes the terms whose sum is the loss of each example, in nats."""
+    """Computes the terms whose sum is the loss of each example.
+
+    Args:
+      batch: Data, shape `[batch, *event]`.
+      training: Python `bool`, passed to the networks.
+      seed: As for `ops.as_seed`; by default the model's own generator, folded
+        with the replica.
+
+    Returns:
+      A dict of float32 `Tensor`s, shape `[batch]`, in nats: the model's terms
+      and, in training, 'regularization' where its networks have regularizers
+      or call `add_loss`: their sum, the same for each example.
+
+    Raises:
+      ValueError: If a network returns what the model does not expect.
+    """
+    # Keras clears them when a model is called, and ours calls its parts.
+    self._clear_losses()
+    terms = self._loss_terms(batch, training, self._seed(seed))
+    if training and self.losses:
+      total = tf.add_n([tf.cast(loss, tf.float32) for loss in self.losses])
+      any_term = next(iter(terms.values()))
+      terms['regularization'] = tf.fill(tf.shape(any_term), total)
+    return terms
+
+  @abc.abstractmethod
+  def _loss_terms(self, batch, training, seed):
+    """Returns the terms named in `_term_names`, float32 of shape `[batch]`."""
 
   @abc.abstractmethod
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
@@ -63,13 +95,14 @@ class Model(keras.Model, abc.ABC):
       terms = self.loss_terms(x, training=True)
       per_example = tf.add_n(list(terms.values()))
       # Keras sums gradients over replicas.
-      loss = (tf.reduce_mean(per_example) + sum(self.losses)) / num_replicas
+      loss = tf.reduce_mean(per_example) / num_replicas
       scaled_loss = self.optimizer.scale_loss(loss)
     variables = self.trainable_variables
     self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
-    for name, values in {'loss': per_example, **terms}.items():
-      self._loss_metrics[name].update_state(values)
-    return {name: m.result() for name, m in self._loss_metrics.items()}
+    values = {'loss': per_example, **terms}
+    for name, value in values.items():
+      self._loss_metrics[name].update_state(value)
+    return {name: self._loss_metrics[name].result() for name in values}
 
   def test_step(self, data):
     self.update_metrics(self._only_x(data))

@@ -342,6 +342,23 @@ class KerasTest(tf.test.TestCase, parameterized.TestCase):
     # A step of 0.1 down the slope of 0.01 |w|^2.
     self.assertAllClose(decayed - plain, -0.002 * before, atol=1e-6)
 
+  def test_losses_of_the_networks_are_a_term(self):
+    model = _make(regularizer='l2')
+    # Called inside the estimator, where Keras clears nothing: a second trace
+    # would meet the tensors of the first.
+    model.decoder.layers[1].activity_regularizer = keras.regularizers.L1(0.1)
+    for _ in range(2):
+      terms = tf.function(lambda: model.loss_terms(X, seed=[0, 1]))()
+    decoder_outputs = model.decoder(
+        ops.gumbel_softmax(model.encode(X), 1.0, seed=[0, 1])
+    )
+    kernel = model.encoder.layers[0].kernel.numpy()
+    expected = 0.01 * (kernel**2).sum()
+    # Keras divides by the batch size.
+    expected += 0.1 * tf.reduce_sum(tf.abs(decoder_outputs)) / 40
+    self.assertAllClose(terms['regularization'], tf.fill([40], expected))
+    self.assertNotIn('regularization', model.loss_terms(X, training=False))
+
   def test_one_trace_over_epochs(self):
     model = _make()
     traces = []
