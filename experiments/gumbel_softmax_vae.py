@@ -67,7 +67,7 @@ _PRIOR = flags.DEFINE_enum(
 )
 _TEMPERATURE_SCHEDULE = flags.DEFINE_string(
     'temperature_schedule',
-    'exponential:initial=1,rate=1e-4,minimum=0.5,every=500',
+    'exponential:initial=1,rate=1e-4,minimum=0.3,every=500',
     f'Temperature of the estimator: {schedules.SYNTAX}.',
 )
 _LEARNING_RATE = flags.DEFINE_string(
@@ -85,7 +85,7 @@ _NUM_IMPORTANCE_SAMPLES = flags.DEFINE_integer(
     lower_bound=1,
 )
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/gumbel_softmax_vae')
-flags.set_default(shared_flags.NUM_STEPS, 10_000)
+flags.set_default(shared_flags.NUM_STEPS, 16_000)
 
 # What makes a run the run that it is. The others may change when it resumes.
 _CONFIG_FLAGS = (

@@ -29,13 +29,14 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
   def test_reads_every_kind(self, text, expected):
     self.assertEqual(schedules.parse(text), expected)
 
-  def test_constant(self):
-    schedule = schedules.parse('constant:0.7')
+  @parameterized.parameters('0.7', '7e-1', 'constant:0.7')
+  def test_constant(self, text):
+    schedule = schedules.parse(text)
     self.assertAllClose([schedule(0), schedule(10**6)], [0.7, 0.7])
 
   @parameterized.parameters(
-      ('', "'' is no kind"),
-      ('0.5', "'0.5' is no kind"),
+      ('', 'could not convert'),
+      ('half', 'could not convert'),
       ('step:initial=1', "'step' is no kind"),
       ('constant:', 'could not convert'),
       ('constant:half', 'could not convert'),

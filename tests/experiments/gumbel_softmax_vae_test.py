@@ -1,0 +1,208 @@
+import contextlib
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from unittest import mock
+import urllib.error
+
+from absl import flags
+from absl.testing import absltest
+from absl.testing import flagsaver
+from absl.testing import parameterized
+import numpy as np
+import tensorflow as tf
+
+import discrete_lvm as dlvm
+from experiments import data
+from experiments import gumbel_softmax_vae
+
+_ROOT = pathlib.Path(__file__).parents[2]
+_TINY = {
+    'num_latents': 3,
+    'num_classes': 4,
+    'decoder_units': ['8'],
+    'num_steps': 4,
+    'eval_every': 2,
+    'num_importance_samples': 5,
+}
+
+
+class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    if not flags.FLAGS.is_parsed():
+      flags.FLAGS.mark_as_parsed()
+    self.output_dir = pathlib.Path(self.get_temp_dir()) / self.id()
+
+  def run_main(self, draw=False, **flag_values):
+    """Runs the binary in this process; returns what it printed."""
+    flag_values = {**_TINY, 'output_dir': str(self.output_dir), **flag_values}
+    stdout = io.StringIO()
+    with contextlib.ExitStack() as stack:
+      stack.enter_context(flagsaver.flagsaver(**flag_values))
+      stack.enter_context(contextlib.redirect_stdout(stdout))
+      if not draw:  # Pictures take longer than all the rest.
+        stack.enter_context(
+            mock.patch.object(gumbel_softmax_vae, 'draw_pictures')
+        )
+      gumbel_softmax_vae.main(['gumbel_softmax_vae'])
+    return stdout.getvalue()
+
+  def run_failing(self, **flag_values):
+    """Runs a binary that must end with status 1; returns its stderr."""
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
+      with self.assertRaises(SystemExit) as exit_error:
+        self.run_main(**flag_values)
+    self.assertEqual(exit_error.exception.code, 1)
+    return stderr.getvalue()
+
+  def read(self, name):
+    return json.loads((self.output_dir / name).read_text())
+
+  def rows(self):
+    lines = (self.output_dir / 'metrics.jsonl').read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+  def weights(self):
+    path = tf.train.latest_checkpoint(str(self.output_dir / 'checkpoints'))
+    reader = tf.train.load_checkpoint(path)
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name.startswith(('variables', 'optimizer', 'step'))
+    }
+
+  def test_leaves_everything_and_resumes_exactly(self):
+    printed = self.run_main(draw=True)
+    results, config = self.read('results.json'), self.read('config.json')
+    self.assertEqual(results['step'], 4)
+    self.assertRegex(
+        printed, r'bound of 5 samples \[nats\] .* \d+\.\d{3} .* \d+\.\d{3} '
+    )
+    for name in ('elbo', 'importance_weighted_bound'):
+      self.assertBetween(-results['test'][name], 20, 64)
+      self.assertGreater(results['test'][f'{name}_stderr'], 0)
+    self.assertEqual(config['decoder_units'], [8])
+    self.assertEqual(config['data']['binarization'], 'dynamic')
+    self.assertEqual(config['data']['sizes']['test'], 250)
+    self.assertEqual([row['step'] for row in self.rows()], [2, 4])
+    self.assertIn('val_importance_weighted_bound', self.rows()[0])
+    for name in ('samples', 'reconstructions', 'curves', 'code_usage'):
+      png = tf.io.read_file(str(self.output_dir / f'{name}.png'))
+      self.assertGreater(np.std(tf.io.decode_png(png)), 5, name)
+    self.assertNotEmpty(list((self.output_dir / 'tensorboard').iterdir()))
+
+    # In another directory: stopped half-way, then the same command.
+    whole, whole_rows = self.weights(), self.rows()
+    self.output_dir = self.output_dir.with_name('resumed')
+    self.run_main(num_steps=2)
+    self.run_main()
+    self.assertEqual(self.rows(), whole_rows)
+    resumed = self.weights()
+    self.assertEqual(sorted(resumed), sorted(whole))
+    for name, value in whole.items():
+      self.assertAllEqual(resumed[name], value, name)
+    self.assertEqual(self.read('results.json'), results)
+
+    # Once more, it only draws.
+    with mock.patch.object(dlvm.training.Trainer, 'evaluate') as evaluate:
+      self.run_main(draw=True)
+    evaluate.assert_not_called()
+    self.assertTrue((self.output_dir / 'samples.png').exists())
+
+    # Its directory is no place for another config.
+    stderr = self.run_failing(num_latents=2)
+    self.assertRegex(
+        stderr, '^Error: .*num_latents: expected 3, received 2.\n$'
+    )
+
+  @parameterized.parameters(
+      ('straight_through', 'learned', 'fixed'),
+      ('straight_through_gumbel_softmax', 'uniform', 'none'),
+  )
+  def test_other_choices(self, estimator, prior, binarization):
+    self.run_main(
+        estimator=estimator,
+        prior=prior,
+        binarization=binarization,
+        encoder_units=['8'],
+        learning_rate='cosine:initial=1e-2,final=0,num_steps=2',
+        temperature_schedule='linear:initial=1,final=.5,num_steps=2',
+        num_steps=2,
+        jit=prior == 'learned',
+    )
+    self.assertEqual(self.rows()[-1]['temperature'], 0.75)
+    self.assertEqual(self.read('config.json')['estimator'], estimator)
+
+  def test_seed_changes_the_run_and_not_the_data(self):
+    losses, hashes = [], []
+    for seed in (0, 1):
+      self.output_dir = self.output_dir.with_name(f'seed{seed}')
+      self.run_main(seed=seed, num_steps=1)
+      losses.append(self.rows()[-1]['loss'])
+      hashes.append(self.read('config.json')['data']['sha256'])
+    self.assertNotEqual(losses[0], losses[1])
+    self.assertEqual(hashes[0], hashes[1])
+
+  def test_dynamic_binarization_trains_on_draws(self):
+    losses = []
+    for binarization in ('dynamic', 'none', 'fixed'):
+      self.output_dir = self.output_dir.with_name(binarization)
+      self.run_main(binarization=binarization, num_steps=1)
+      losses.append(self.rows()[-1]['loss'])
+    # The weights and the examples are the same, so the pixels are not.
+    self.assertLen(set(losses), 3)
+
+  @parameterized.parameters(
+      ({'temperature_schedule': 'cubic:initial=1'}, "'cubic' is no kind"),
+      ({'temperature_schedule': '0'}, 'Expected a schedule of positive'),
+      ({'learning_rate': 'fast'}, "received 'fast'"),
+      ({'decoder_units': ['200', '0']}, 'positive integers in --decoder_units'),
+      ({'encoder_units': ['wide']}, 'positive integers in --encoder_units'),
+      ({'batch_size': 2000}, 'received 2000'),
+      ({'output_dir': '/dev/null/run'}, 'directory that can be written'),
+  )
+  def test_bad_flags(self, flag_values, message):
+    stderr = self.run_failing(**flag_values)
+    self.assertStartsWith(stderr, 'Error: ')
+    self.assertEqual(stderr.count('\n'), 1)
+    self.assertIn(message, stderr)
+
+  def test_no_data_and_no_network(self):
+    offline = urllib.error.URLError('Name or service not known')
+    with mock.patch.object(data.urllib.request, 'urlopen', side_effect=offline):
+      stderr = self.run_failing(dataset='mnist', data_dir=self.get_temp_dir())
+    self.assertRegex(stderr, '^Error: Expected mnist .*--data_dir=.*\n$')
+
+  def test_loss_that_is_no_number(self):
+    stderr = self.run_failing(learning_rate='1e38')
+    self.assertRegex(stderr, '^Error: Expected finite losses.* step .*\n$')
+
+  def test_as_a_process(self):
+    # What the tests above cannot see: absl's own parsing, and a traceback.
+    process = subprocess.run(
+        [
+            *(sys.executable, '-m', 'experiments.gumbel_softmax_vae'),
+            *('--num_latents=2', '--temperature_schedule=exponential:rate=1'),
+            f'--output_dir={self.output_dir}',
+        ],
+        cwd=_ROOT,
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': '-1'},
+        capture_output=True,
+        text=True,
+    )
+    self.assertEqual(process.returncode, 1)
+    self.assertEqual(process.stdout, '')
+    self.assertNotIn('Traceback', process.stderr)
+    last = process.stderr.splitlines()[-1]
+    self.assertRegex(last, "^Error: Expected a schedule.*missing.*'initial'$")
+    self.assertFalse(self.output_dir.exists())
+
+
+if __name__ == '__main__':
+  absltest.main()
