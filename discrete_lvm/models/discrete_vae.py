@@ -299,7 +299,7 @@ class DiscreteVAE(model.Model):
       return -tf.math.log(float(self.num_classes))
     return tf.nn.log_softmax(self.prior_logits.value)
 
-  def compile(self, *args, num_importance_samples: int = 10, **kwargs):
+  def compile(self, *args, num_importance_samples: int = 10, **kwargs) -> None:
     """Configures `fit` and `evaluate`.
 
     Args:

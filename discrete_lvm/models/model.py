@@ -70,7 +70,7 @@ class Model(keras.Model, abc.ABC):
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch."""
 
-  def compile(self, *args, **kwargs):
+  def compile(self, *args, **kwargs) -> None:
     """Configures `fit` and `evaluate`.
 
     Args:
