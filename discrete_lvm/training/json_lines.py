@@ -1,0 +1,50 @@
+"""Metrics as one JSON object a line."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import keras
+
+from discrete_lvm.training.logged_step import logged_step
+from discrete_lvm.training.output_dir import write_atomically
+
+
+class JsonLines(keras.callbacks.Callback):
+  """Appends the logs of every epoch, or log interval, to a file.
+
+  A line is `{"step": 100, "loss": ..., ...}`, and holds nothing that depends on
+  the clock. When training begins at a step, lines beyond it are dropped, so
+  that a run that was killed and resumed leaves the file of one that was not.
+
+  Args:
+    path: The file; its directory is made if it is not there.
+  """
+
+  def __init__(self, path: str | os.PathLike):
+    super().__init__()
+    self._path = pathlib.Path(path)
+
+  def on_train_begin(self, logs=None):
+    self._path.parent.mkdir(parents=True, exist_ok=True)
+    if self._path.exists():
+      step = logged_step(self.model, logs)
+      lines = self._path.read_text().splitlines(keepends=True)
+      kept = [line for line in lines if _step_of(line) <= step]
+      write_atomically(self._path, ''.join(kept))
+
+  def on_epoch_end(self, epoch, logs=None):
+    logs = logs or {}
+    line: dict[str, Any] = {'step': logged_step(self.model, logs)}
+    line.update((k, v) for k, v in logs.items() if k != 'step')
+    with open(self._path, 'a') as f:
+      f.write(json.dumps(line) + '\n')
+
+
+def _step_of(line):
+  # A line that a dying process left incomplete belongs to no step.
+  try:
+    return json.loads(line)['step']
+  except (ValueError, KeyError, TypeError):
+    return float('inf')
