@@ -1,0 +1,337 @@
+"""The one training loop."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+import math
+import os
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from discrete_lvm import ops
+from discrete_lvm.training.checkpoints import restore_latest
+from discrete_lvm.training.compiled_steps import CompiledSteps
+from discrete_lvm.training.non_finite_loss_error import NonFiniteLossError
+from discrete_lvm.training.weight_schedule import WeightSchedule
+
+
+class Trainer:
+  """Trains a model on the sum of its loss terms, and resumes exactly.
+
+  Everything that a step computes is a function of the weights, the seed and the
+  step: the batch is `batches(step)`, the noise that of the seed with the step
+  and the replica folded in. With the weights, the optimizer, the seed
+  generators and the sums of the current log interval in the checkpoint, a run
+  that is killed at any step and started again ends bit for bit as one that was
+  not.
+
+  Of the model it uses `loss_terms(batch, training=True, seed=seed)`, a dict of
+  terms in nats, shape `[batch]` each, whose sum is the loss of an example; and
+  for evaluation `update_metrics(batch, seed=seed)`, `metrics`, `reset_metrics`
+  and `get_metrics_result`. Losses from `add_loss` and weight regularizers are
+  not added: a model that wants them returns them as terms.
+
+  Callbacks are Keras callbacks. An "epoch" is a log interval, in whose logs are
+  the step, the mean of each term over the interval and, where it ends in an
+  evaluation, the metrics with the prefix `val_`. A "batch" is one call of the
+  compiled function. A callback's own state is not in the checkpoint.
+
+  Args:
+    model: The `keras.Model`; its `optimizer` becomes the one given here.
+    optimizer: The `keras.optimizers.Optimizer`.
+    output_dir: Directory that gets `checkpoints/`.
+    seed: Seed of the noise of training and evaluation, as for `ops.as_seed`
+      but not a `SeedGenerator`, whose state moves.
+    jit_compile: Whether XLA compiles the step.
+    steps_per_call: Most optimisation steps in one call of the compiled
+      function, after which Python sees the loss and callbacks run.
+    callbacks: Keras callbacks.
+
+  Raises:
+    ValueError: If `steps_per_call` is below 1.
+
+  Example:
+    ```python
+    trainer = Trainer(
+        model,
+        FusedAdam(1e-3),
+        '/tmp/run',
+        callbacks=[ProgressBar(), JsonLines('/tmp/run/metrics.jsonl')],
+    )
+    trainer.fit(ShuffledBatches(images, 128, seed=0), num_steps=10_000)
+    ```
+  """
+
+  def __init__(
+      self,
+      model: keras.Model,
+      optimizer: keras.optimizers.Optimizer,
+      output_dir: str | os.PathLike,
+      *,
+      seed: Any = 0,
+      jit_compile: bool = False,
+      steps_per_call: int = 10,
+      callbacks: Sequence[keras.callbacks.Callback] = (),
+  ):
+    _check_positive(steps_per_call=steps_per_call)
+    self.model, self.optimizer = model, optimizer
+    # Keras callbacks, such as those of the learning rate, look for it there.
+    model.optimizer = optimizer
+    self._checkpoint_dir = pathlib.Path(output_dir) / 'checkpoints'
+    self._steps_per_call = steps_per_call
+    schedules = [c for c in callbacks if isinstance(c, WeightSchedule)]
+    # First, because they add their values to the logs that others write.
+    self._callbacks = schedules + [c for c in callbacks if c not in schedules]
+    self._strategy = tf.distribute.get_strategy()
+    self._steps = CompiledSteps(
+        model, optimizer, ops.fold_in(seed, 'train'), schedules, jit_compile
+    )
+    self._evaluate_seed = ops.fold_in(seed, 'evaluate')
+    self._update_metrics = tf.function(self._run_evaluation)
+    self._checkpoint: tf.train.Checkpoint | None = None
+    self._last_checkpoint: str | None = None
+
+  @property
+  def step(self) -> int:
+    """Number of optimisation steps done."""
+    return int(self._steps.step.numpy())
+
+  def fit(
+      self,
+      batches: Callable[[int], tf.data.Dataset],
+      num_steps: int,
+      *,
+      eval_batches: tf.data.Dataset | None = None,
+      eval_every: int = 1000,
+      checkpoint_every: int = 1000,
+      log_every: int = 100,
+  ) -> keras.callbacks.History:
+    """Trains up to a step, from the latest checkpoint if there is one.
+
+    Args:
+      batches: `batches(start_step)` returns the infinite data set that begins
+        with the batch of that step, such as `ShuffledBatches`.
+      num_steps: Steps to have done in the end, with those of earlier runs.
+      eval_batches: Finite data set to evaluate on.
+      eval_every: Steps between evaluations; there is one at the end, too.
+      checkpoint_every: Steps between checkpoints, of which the last three are
+        kept; there is one at the end, too.
+      log_every: Steps in a log interval.
+
+    Returns:
+      The `keras.callbacks.History` of the log intervals of this call.
+
+    Raises:
+      NonFiniteLossError: If a loss term, or at a checkpoint a weight, is NaN or
+        infinite.
+      ValueError: If an argument is out of its range, `batches` is no function
+        or its data set finite, a loss term not of shape `[batch]`, the output
+        directory cannot be written, or its checkpoints are all damaged or those
+        of another model.
+    """
+    _check_positive(
+        num_steps=num_steps,
+        eval_every=eval_every,
+        checkpoint_every=checkpoint_every,
+        log_every=log_every,
+    )
+    self._build(_infinite(batches, 0))
+    manager = self._make_manager()
+    self._last_checkpoint = restore_latest(
+        self._checkpoint, self._checkpoint_dir
+    )
+    step = self.step
+    iterator = self._iterate(_infinite(batches, step))
+    every = [log_every] if eval_batches is None else [log_every, eval_every]
+    history = keras.callbacks.History()
+    callbacks = keras.callbacks.CallbackList(
+        [*self._callbacks, history],
+        model=self.model,
+        num_steps=num_steps,
+        steps=log_every,
+        epochs=_num_multiples(num_steps, every),
+    )
+    self.model.stop_training = False
+    callbacks.on_train_begin({'step': step})
+    epoch = None
+    try:
+      while step < num_steps and not self.model.stop_training:
+        if epoch is None:
+          epoch = _num_multiples(step, every)
+          callbacks.on_epoch_begin(epoch)
+        callbacks.on_train_batch_begin(step)
+        begin, step = step, min(
+            num_steps,
+            step + self._steps_per_call,
+            *(_next_multiple(step, n) for n in [*every, checkpoint_every]),
+        )
+        logs = self._train(iterator, step - begin)
+        callbacks.on_train_batch_end(step - 1, logs)
+        last = step == num_steps or self.model.stop_training
+        if last or any(step % n == 0 for n in every):
+          if eval_batches is not None and (last or step % eval_every == 0):
+            logs |= self._validate(eval_batches, callbacks)
+          self._steps.reset_sums()
+          callbacks.on_epoch_end(epoch, logs)
+          epoch = None
+        # After the callbacks: what they wrote belongs to the checkpoint.
+        if last or self.model.stop_training or step % checkpoint_every == 0:
+          self._save(manager)
+    finally:
+      # After an error, too: files are closed and the terminal is given back.
+      callbacks.on_train_end()
+    return history
+
+  def evaluate(self, dataset: tf.data.Dataset) -> dict[str, float]:
+    """Computes the metrics of the model over a data set, exactly.
+
+    Every example counts once and alike, whatever the size of the last batch.
+    The noise is a function of the seed and the index of the batch, so the same
+    weights give the same figures.
+
+    Args:
+      dataset: Finite data set of batches.
+
+    Returns:
+      Names to values of the model's metrics.
+
+    Raises:
+      ValueError: If the data set is empty or infinite.
+    """
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+      raise ValueError('Expected a finite data set; received an infinite one.')
+    self.model.reset_metrics()
+    if not self._update_metrics(self._iterate(dataset)):
+      raise ValueError('Expected at least one batch; received an empty one.')
+    results = self.model.get_metrics_result()
+    return {name: float(value) for name, value in results.items()}
+
+  def restore(self) -> int:
+    """Restores the model alone from the latest intact checkpoint.
+
+    For evaluation and export; `fit` restores by itself.
+
+    Returns:
+      The step of the checkpoint.
+
+    Raises:
+      ValueError: If the model has no variables yet, there is no intact
+        checkpoint, or it is that of another model.
+    """
+    if not self.model.variables:
+      raise ValueError('Expected a model that is built; received none.')
+    checkpoint = tf.train.Checkpoint(
+        step=self._steps.step, variables=_tf_variables(self.model)
+    )
+    if restore_latest(checkpoint, self._checkpoint_dir, partial=True) is None:
+      raise ValueError(
+          f'Expected a checkpoint in {self._checkpoint_dir}; received none.'
+      )
+    return self.step
+
+  def _iterate(self, dataset):
+    return iter(self._strategy.experimental_distribute_dataset(dataset))
+
+  def _build(self, dataset):
+    """Makes all variables that a checkpoint holds, and the checkpoint."""
+    self._steps.build(self._iterate(dataset).element_spec)
+    if self._checkpoint is None:
+      # Lists of variables, because Keras's own tracking leaves out the state of
+      # seed generators.
+      self._checkpoint = tf.train.Checkpoint(
+          step=self._steps.step,
+          sums=self._steps.sums,
+          variables=_tf_variables(self.model),
+          optimizer=_tf_variables(self.optimizer),
+      )
+
+  def _make_manager(self):
+    try:
+      self._checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+      raise ValueError(
+          'Expected a directory that can be written; received '
+          f'{self._checkpoint_dir} ({error.strerror}).'
+      ) from error
+    return tf.train.CheckpointManager(
+        self._checkpoint,
+        os.fspath(self._checkpoint_dir),
+        max_to_keep=3,
+        checkpoint_name='ckpt',
+    )
+
+  def _save(self, manager):
+    # A gradient can be NaN where the loss is not. Such weights would show only
+    # in the loss of the next step, after a checkpoint that is called good.
+    for variable in self.model.trainable_variables:
+      if not np.isfinite(variable.numpy()).all():
+        raise NonFiniteLossError(
+            self.step - 1, variable.path, self._last_checkpoint
+        )
+    self._last_checkpoint = manager.save(checkpoint_number=self.step)
+
+  def _validate(self, eval_batches, callbacks):
+    callbacks.on_test_begin()
+    metrics = self.evaluate(eval_batches)
+    callbacks.on_test_end(metrics)
+    return {f'val_{name}': value for name, value in metrics.items()}
+
+  def _train(self, iterator, num_steps):
+    """Runs steps; returns the mean losses of the log interval up to here."""
+    values = self._steps.run(iterator, num_steps)
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+      # The loss is the sum of the terms, and says less than the term does.
+      term = next((name for name in bad if name != 'loss'), 'loss')
+      raise NonFiniteLossError(self.step - 1, term, self._last_checkpoint)
+    return {'step': self.step, **self._steps.means()}
+
+  def _run_evaluation(self, iterator):
+    """Updates the metrics with every batch; returns the number of batches."""
+    index = tf.constant(0)
+    for batch in iterator:
+      self._strategy.run(self._replica_evaluation, args=(batch, index))
+      index += 1
+    return index
+
+  def _replica_evaluation(self, batch, index):
+    seed = ops.fold_in_replica(ops.fold_in(self._evaluate_seed, index))
+    self.model.update_metrics(batch, seed=seed)
+
+
+def _tf_variables(owner):
+  return [variable.value for variable in owner.variables]
+
+
+def _check_positive(**arguments):
+  for name, value in arguments.items():
+    if not value >= 1:
+      raise ValueError(f'Expected `{name}` of at least 1; received {value}.')
+
+
+def _infinite(batches, start_step):
+  if not callable(batches):
+    raise ValueError(
+        'Expected `batches` to be a function of the first step; received '
+        f'{batches!r}.'
+    )
+  dataset = batches(start_step)
+  if dataset.cardinality() >= 0:
+    raise ValueError(
+        'Expected an infinite data set from `batches`; received one of '
+        f'{int(dataset.cardinality())} batches.'
+    )
+  return dataset
+
+
+def _next_multiple(step, every):
+  return (step // every + 1) * every
+
+
+def _num_multiples(step, every):
+  """Counts the numbers from 1 to `step` that divide by one of at most two."""
+  counts = sum(step // n for n in every)
+  return counts - step // math.lcm(*every) if len(every) == 2 else counts

@@ -1,0 +1,198 @@
+"""A run that was killed and resumed ends as one that was not."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+from absl.testing import parameterized
+import keras
+import tensorflow as tf
+
+from discrete_lvm import training
+from tests.training import toy
+
+_NUM_STEPS = 13
+
+_KILLED = """
+import os, signal, sys
+from tests.training import toy
+
+def kill_at(step):
+  if step == int(sys.argv[2]):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+toy.fit(toy.make_trainer(sys.argv[1], [toy.Recorder(kill_at)]))
+"""
+
+
+class ResumeTest(tf.test.TestCase, parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self._dir = pathlib.Path(self.get_temp_dir())
+
+  def _metrics(self, name):
+    return (self._dir / name / 'metrics.jsonl').read_text()
+
+  def _resume(self, name, num_steps=_NUM_STEPS, **kwargs):
+    trainer = toy.make_trainer(self._dir / name)
+    if list((self._dir / name).glob('checkpoints/*.index')):
+      # Whatever is not restored differs from here on.
+      for variable in trainer.model.trainable_variables:
+        variable.assign(variable + 1)
+    toy.fit(trainer, num_steps, **kwargs)
+    return trainer
+
+  def _corrupt(self, name, step, suffix, keep):
+    path = self._dir / name / 'checkpoints' / f'ckpt-{step}{suffix}'
+    path.write_bytes(path.read_bytes()[:keep])
+
+  def test_killed_after_every_step(self):
+    def copy_files(step):
+      shutil.copytree(self._dir / 'whole', self._dir / f'killed_{step}')
+
+    whole = toy.make_trainer(
+        self._dir / 'whole', [toy.Recorder(copy_files)], steps_per_call=1
+    )
+    toy.fit(whole, 9)
+    for step in range(1, 10):
+      resumed = self._resume(f'killed_{step}', 9)
+      self.assertEqual(toy.state(resumed), toy.state(whole), step)
+      self.assertEqual(
+          self._metrics(f'killed_{step}'), self._metrics('whole'), step
+      )
+
+  def test_killed_by_the_system(self):
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}
+    killed = subprocess.run(
+        [sys.executable, '-c', _KILLED, str(self._dir / 'killed'), '9'],
+        env=env,
+        stderr=subprocess.DEVNULL,
+    )
+    self.assertEqual(killed.returncode, -signal.SIGKILL)
+    # It dies with the metrics of step 5 written and the checkpoint of step 6.
+    self.assertIn('"step": 5,', self._metrics('killed'))
+    resumed = self._resume('killed')
+    whole = toy.make_trainer(self._dir / 'whole')
+    toy.fit(whole)
+    self.assertEqual(toy.state(resumed), toy.state(whole))
+    self.assertEqual(self._metrics('killed'), self._metrics('whole'))
+
+  def test_seed_generator_and_schedule_are_restored(self):
+    trainer = toy.make_trainer(self._dir / 'a')
+    toy.fit(trainer)
+    again = toy.make_trainer(self._dir / 'a')
+    self.assertEqual(again.restore(), _NUM_STEPS)
+    self.assertAllEqual(again.model.generator.state, [1, _NUM_STEPS])
+    self.assertAllClose(again.model.temperature, 1 - (_NUM_STEPS - 1) / 20)
+    self.assertAllEqual(
+        toy.state(again)[: len(again.model.variables)],
+        toy.state(trainer)[: len(again.model.variables)],
+    )
+
+  def test_longer_run_continues(self):
+    trainer = toy.make_trainer(self._dir / 'a')
+    toy.fit(trainer, 10)
+    toy.fit(trainer, 20)
+    whole = toy.make_trainer(self._dir / 'b')
+    toy.fit(whole, 20)
+    self.assertEqual(toy.state(trainer), toy.state(whole))
+    self.assertEqual(self._metrics('a'), self._metrics('b'))
+
+  def test_finished_run_does_nothing(self):
+    trainer = toy.make_trainer(self._dir / 'a')
+    toy.fit(trainer)
+    before = toy.state(trainer), self._metrics('a')
+    again = self._resume('a')
+    self.assertEqual((toy.state(again), self._metrics('a')), before)
+
+  # Whole, cut, and empty shards; a cut and an empty index.
+  @parameterized.parameters(
+      ('.data-00000-of-00001', 300),
+      ('.data-00000-of-00001', 0),
+      ('.index', 100),
+      ('.index', 0),
+  )
+  def test_damaged_checkpoint_is_skipped(self, suffix, keep):
+    whole = toy.make_trainer(self._dir / 'a')
+    toy.fit(whole, 12)
+    self._corrupt('a', 12, suffix, keep)
+    with self.assertLogs(level='WARNING') as logs:
+      resumed = self._resume('a', 12)
+    self.assertRegex(
+        '\n'.join(logs.output),
+        r'corrupt checkpoint: \S*/ckpt-12 .*restored \S*/ckpt-9',
+    )
+    self.assertEqual(toy.state(resumed), toy.state(whole))
+    self.assertEqual(
+        {p.stem for p in (self._dir / 'a/checkpoints').glob('*.index')},
+        {'ckpt-6', 'ckpt-9', 'ckpt-12'},
+    )
+
+  def test_flipped_bit_is_found(self):
+    toy.fit(toy.make_trainer(self._dir / 'a'), 6)
+    path = self._dir / 'a/checkpoints/ckpt-6.data-00000-of-00001'
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    trainer = toy.make_trainer(self._dir / 'a')
+    with self.assertLogs(level='WARNING'):
+      self.assertEqual(trainer.restore(), 3)
+
+  def test_list_of_checkpoints_is_lost(self):
+    toy.fit(toy.make_trainer(self._dir / 'a'), 6)
+    (self._dir / 'a/checkpoints/checkpoint').write_text('model_chec')
+    self.assertEqual(toy.make_trainer(self._dir / 'a').restore(), 6)
+
+  def test_all_checkpoints_damaged(self):
+    toy.fit(toy.make_trainer(self._dir / 'a'), 6)
+    for step in (3, 6):
+      self._corrupt('a', step, '.index', 0)
+    trainer = toy.make_trainer(self._dir / 'a')
+    before = [v.numpy() for v in trainer.model.variables]
+    for method in (trainer.restore, lambda: toy.fit(trainer)):
+      with self.assertRaisesRegex(ValueError, 'Expected an intact checkpoint'):
+        method()
+    for value, variable in zip(before, trainer.model.variables, strict=True):
+      self.assertAllEqual(value, variable)
+
+  def test_checkpoint_of_another_model(self):
+    toy.fit(toy.make_trainer(self._dir / 'a'), 3)
+
+    class Wider(toy.ToyModel):
+
+      def __init__(self):
+        super().__init__()
+        self.decoder = keras.layers.Dense(4, use_bias=False)
+        self.decoder.build((None, 8))
+
+    trainer = toy.make_trainer(self._dir / 'a', model=Wider())
+    with self.assertRaisesRegex(ValueError, 'Expected the variables of this'):
+      toy.fit(trainer)
+
+  def test_only_three_checkpoints_are_kept(self):
+    toy.fit(toy.make_trainer(self._dir / 'a'), 12)
+    toy.fit(toy.make_trainer(self._dir / 'a'), 18)
+    names = {p.stem for p in (self._dir / 'a/checkpoints').glob('*.index')}
+    self.assertEqual(names, {'ckpt-12', 'ckpt-15', 'ckpt-18'})
+
+
+class JsonLinesTest(tf.test.TestCase):
+
+  def test_incomplete_and_later_lines_are_dropped(self):
+    path = pathlib.Path(self.get_temp_dir()) / 'metrics.jsonl'
+    path.write_text('{"step": 2}\n{"step": 4}\n{"step": 6}\n{"st')
+    callback = training.JsonLines(path)
+    callback.on_train_begin({'step': 4})
+    callback.on_epoch_end(0, {'step': 5.0, 'loss': 0.5})
+    self.assertEqual(
+        path.read_text(),
+        '{"step": 2}\n{"step": 4}\n{"step": 5, "loss": 0.5}\n',
+    )
+
+
+if __name__ == '__main__':
+  tf.test.main()
