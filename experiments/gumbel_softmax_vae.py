@@ -181,7 +181,7 @@ def draw_pictures(
   )
   pictures.code_usage(
       output_dir / 'code_usage.png',
-      np.mean(probs, axis=0, dtype=np.float64),
+      probs,
       f'Use of the codes on the test set\n{title}',
   )
   lines = (output_dir / 'metrics.jsonl').read_text().splitlines()
@@ -201,13 +201,20 @@ def draw_pictures(
       },
       'temperature': {'temperature': ('temperature', 1)},
   }
+  series = {
+      label: {
+          name: _series(rows, key, sign)
+          for name, (key, sign) in lines.items()
+          if any(key in row for row in rows)
+      }
+      for label, lines in panels.items()
+  }
   pictures.curves(
       output_dir / 'curves.png',
-      {
-          label: {name: _series(rows, *key) for name, key in series.items()}
-          for label, series in panels.items()
-      },
+      # An estimator without a temperature has no panel of it.
+      {label: lines for label, lines in series.items() if lines},
       f'Training\n{title}',
+      zoomed=['loss [nats]', 'training [nats]'],
   )
 
 

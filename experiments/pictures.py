@@ -1,5 +1,6 @@
 """Pictures that an experiment leaves behind: arrays in, PNG files out."""
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -78,7 +79,10 @@ def reconstructions(
 
 
 def curves(
-    path: str, panels: Mapping[str, Mapping[str, Sequence]], title: str
+    path: str,
+    panels: Mapping[str, Mapping[str, Sequence]],
+    title: str,
+    zoomed: Collection[str] = (),
 ) -> None:
   """Draws values against the step, one panel below the other.
 
@@ -87,6 +91,8 @@ def curves(
     panels: Label of the y axis, with its unit, to the series of that panel:
       name to a pair of steps and values.
     title: Title of the picture.
+    zoomed: Labels of panels that the first tenth of the steps may leave at the
+      top, if it would flatten all that follows.
   """
   figure = _figure(8.4, 0.8 + 2.4 * len(panels))
   all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
@@ -103,6 +109,8 @@ def curves(
           marker=marker,
           markersize=3.5,
       )
+    if label in zoomed:
+      _zoom(axes, series)
     axes.set_ylabel(label)
     axes.grid(color='#e5e5e5', linewidth=0.7)
     axes.set_axisbelow(True)
@@ -117,45 +125,55 @@ def curves(
   figure.savefig(path)
 
 
-def code_usage(path: str, frequencies: np.ndarray, title: str) -> None:
-  """Draws how often each latent takes each class, and its perplexity.
+def code_usage(path: str, probs: np.ndarray, title: str) -> None:
+  """Draws how often each latent takes each class, and what it tells.
+
+  A latent that ignores its example is as evenly used as one that tells all of
+  it; hence, beside the perplexity of its marginal, its mutual information with
+  the examples shown, exact for them.
 
   Args:
     path: File to write.
-    frequencies: Marginals of the codes, shape `[N, K]`; rows sum to one.
+    probs: Posterior of each example, shape `[size, N, K]`; sums to one over the
+      last axis.
     title: Title of the picture.
   """
-  num_latents, num_classes = frequencies.shape
-  figure = _figure(9.0, min(10.0, 1.6 + 0.24 * num_latents))
-  left, right = figure.subplots(
-      1, 2, sharey=True, gridspec_kw={'width_ratios': [2.2, 1]}
+  _, num_latents, num_classes = probs.shape
+  marginal = np.mean(probs, axis=0, dtype=np.float64)
+  information = _entropy(marginal) - np.mean(
+      _entropy(probs), axis=0, dtype=np.float64
+  )
+  figure = _figure(11.0, min(10.0, 1.9 + 0.24 * num_latents))
+  left, middle, right = figure.subplots(
+      1, 3, sharey=True, gridspec_kw={'width_ratios': [2.4, 1, 1]}
   )
   image = left.imshow(
-      frequencies, aspect='auto', cmap='viridis', vmin=0, interpolation='none'
+      marginal, aspect='auto', cmap='viridis', vmin=0, interpolation='none'
   )
   left.set(xlabel='class', ylabel='latent')
   for axis in (left.xaxis, left.yaxis):
     axis.set_major_locator(ticker.MaxNLocator(20, integer=True))
-  bar = figure.colorbar(image, ax=left, pad=0.02)
-  bar.set_label('share of the test examples')
-  entropy = -np.sum(
-      frequencies * np.log(np.where(frequencies > 0, frequencies, 1)), axis=-1
+  figure.colorbar(image, ax=left, pad=0.02, label='share of the examples')
+  perplexity = np.exp(_entropy(marginal))
+  middle.set(xlim=(1, num_classes), xlabel='perplexity of the marginal')
+  middle.set_title(
+      f'mean {perplexity.mean():.2f} of {num_classes}', fontsize=10
   )
-  perplexity = np.exp(entropy)
-  right.barh(np.arange(num_latents), perplexity, color=_COLORS[0], height=0.75)
-  right.axvline(
-      perplexity.mean(), color=_COLORS[1], linewidth=1.2, linestyle='--'
-  )
-  right.set(
-      xlim=(1, num_classes),
-      xlabel='perplexity = exp(entropy)',
-      title=f'mean {perplexity.mean():.2f} of {num_classes}',
-  )
-  right.title.set_color(_COLORS[1])
-  right.tick_params(axis='y', left=False, labelleft=False)
-  right.spines[['top', 'right']].set_visible(False)
+  right.set(xlabel='information [nats]')
+  right.set_title(f'sum {information.sum():.2f} nats', fontsize=10)
+  for axes, values in ((middle, perplexity), (right, information)):
+    axes.barh(np.arange(num_latents), values, color=_COLORS[0], height=0.75)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
+    axes.tick_params(axis='y', left=False, labelleft=False)
+    axes.spines[['top', 'right']].set_visible(False)
+  right.set_xlim(left=0)
   figure.suptitle(title)
   figure.savefig(path)
+
+
+def _entropy(probs):
+  # 0 log 0 = 0.
+  return -np.sum(probs * np.log(np.where(probs > 0, probs, 1)), axis=-1)
 
 
 def _figure(width, height):
@@ -163,6 +181,17 @@ def _figure(width, height):
   figure = Figure(figsize=(width, height), dpi=_DPI, layout='constrained')
   backend_agg.FigureCanvasAgg(figure)
   return figure
+
+
+def _zoom(axes, series):
+  pairs = np.concatenate(
+      [np.stack(pair, axis=-1) for pair in series.values()], dtype=np.float64
+  )
+  rest = pairs[pairs[:, 0] > 0.1 * pairs[:, 0].max(), 1]
+  low, high = rest.min(), rest.max()
+  span = high - low
+  if pairs[:, 1].max() > high + span:
+    axes.set_ylim(low - 0.05 * span, high + 0.5 * span)
 
 
 def _draw_code(axes, code, num_classes):

@@ -67,6 +67,22 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
     ]
     self.assertNotAllClose(alone[middle], both[middle])
 
+  @parameterized.parameters((['loss'], 0.3, 1.0), ([], 0.0, 0.1))
+  def test_zoom_ignores_the_first_steps(self, zoomed, least, most):
+    steps = np.arange(1, 101)
+    values = np.where(steps % 20 < 10, 1.0, 2.0)
+    heights = []
+    for first in (2.0, 1000.0):
+      values[0] = first
+      panels = {'loss': {'train': (steps, values)}}
+      pictures.curves(self.path, panels, 'T', zoomed)
+      # The height of the blue line, away from its start.
+      blue = np.array([0, 0x72, 0xB2]) / 255
+      line = np.all(np.abs(self.read()[:, 300:, :3] - blue) < 0.05, axis=-1)
+      rows = np.nonzero(np.any(line, axis=1))[0]
+      heights.append(np.ptp(rows))
+    self.assertBetween(heights[1] / heights[0], least, most)
+
   def test_curves_has_a_panel_for_each_unit(self):
     series = {'a': ([0, 1], [1.0, 2.0])}
     pictures.curves(self.path, {'one': series}, 'T')
@@ -74,21 +90,26 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
     pictures.curves(self.path, {'one': series, 'two': series}, 'T')
     self.assertGreater(self.read().shape[0], 1.5 * one[0])
 
-  def test_code_usage_shows_frequencies_and_perplexity(self):
-    uniform = np.full([5, 4], 0.25)
-    collapsed = np.eye(4)[np.zeros(5, int)]
-    pictures.code_usage(self.path, uniform, 'T')
-    first = self.read()
-    pictures.code_usage(self.path, collapsed, 'T')
-    second = self.read()
-    # Bars of perplexity in the right third: full, then none.
+  def test_code_usage_shows_perplexity_and_information(self):
     blue = np.array([0, 0x72, 0xB2]) / 255
-    share = [
-        np.mean(np.all(np.abs(x[..., :3] - blue) < 0.02, axis=-1))
-        for x in (first, second)
-    ]
-    self.assertGreater(share[0], 0.1)
-    self.assertEqual(share[1], 0)
+    shares = {}
+    for name, probs in {
+        'collapsed': np.eye(4)[np.zeros([8, 5], int)],
+        'ignores the example': np.full([8, 5, 4], 0.25),
+        'tells the example': np.eye(4)[np.arange(40).reshape([8, 5]) % 4],
+    }.items():
+      pictures.code_usage(self.path, probs, 'T')
+      picture = self.read()[..., :3]
+      is_bar = np.all(np.abs(picture - blue) < 0.02, axis=-1)
+      # From left to right: frequencies, perplexity, information.
+      _, perplexity, information = np.split(
+          is_bar, [int(x * is_bar.shape[1]) for x in (0.58, 0.8)], axis=1
+      )
+      shares[name] = [np.mean(perplexity), np.mean(information)]
+    self.assertAllClose(shares['collapsed'], [0, 0], atol=0.01)
+    self.assertGreater(shares['ignores the example'][0], 0.3)
+    self.assertLess(shares['ignores the example'][1], 0.01)
+    self.assertGreater(min(shares['tells the example']), 0.3)
 
 
 if __name__ == '__main__':
