@@ -83,19 +83,23 @@ class LogitRelaxedBernoulliTest(tf.test.TestCase, parameterized.TestCase):
     correlation = np.corrcoef(noise.T)[0, 1]
     self.assertLess(abs(correlation), 4.5 / math.sqrt(100000))
 
-  # 4.5 standard errors of a Poisson count in each tail, of 167 and 8 expected.
-  @parameterized.parameters(12.0, 15.0)
-  def test_both_tails_are_full(self, threshold):
-    num_draws = 1 << 22
-    count_above = count_below = 0
-    for i in range(6):
-      d = distributions.LogitRelaxedBernoulli(1.0, 0.0)
-      u = d.sample(num_draws, seed=(i, 9)).numpy()
-      count_above += np.sum(u > threshold)
-      count_below += np.sum(u < -threshold)
-    expected = 6 * num_draws / (1 + math.exp(threshold))
-    for count in (count_above, count_below):
-      self.assertLess(abs(count - expected), 4.5 * math.sqrt(expected))
+  # 4.5 standard errors of a Poisson count.
+  def _check_tails(self, threshold, num_chunks):
+    counts = np.zeros([2])
+    for i in range(num_chunks):
+      counts += _count_tails(threshold, tf.constant([i, 9])).numpy()
+    expected = num_chunks * 2**22 / (1 + math.exp(threshold))
+    self.assertLess(np.max(np.abs(counts - expected)), 4.5 * expected**0.5)
+
+  # Counts of 155 and 28.
+  @parameterized.parameters((12.0, 6), (14.0, 8))
+  def test_both_tails_are_right(self, threshold, num_chunks):
+    self._check_tails(threshold, num_chunks)
+
+  # A count of 26 where a uniform draw on a grid of 2^-24 has none left.
+  @pytest.mark.slow
+  def test_both_tails_are_full(self):
+    self._check_tails(17.0, 150)
 
   def test_infinite_logits_are_atoms(self):
     d = distributions.LogitRelaxedBernoulli(1.0, probs=[0.0, 1.0])
@@ -106,6 +110,12 @@ class LogitRelaxedBernoulliTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(
         d.cdf([[-math.inf], [0.0], [math.inf]]), [[1, 0], [1, 0], [1, 1]]
     )
+
+
+@tf.function
+def _count_tails(threshold, seed):
+  u = distributions.LogitRelaxedBernoulli(1.0, 0.0).sample(2**22, seed=seed)
+  return tf.math.count_nonzero([u > threshold, u < -threshold], axis=1)
 
 
 @tf.function
