@@ -58,6 +58,10 @@ class ImageGrid(keras.callbacks.Callback):
   Raises:
     ValueError: If the package `tensorboard` is not installed, or `every` is
       below 1.
+
+  Example:
+    >>> noise = lambda: tf.random.stateless_uniform([16, 8, 8, 1], seed=[0, 1])
+    >>> callback = ImageGrid('/tmp/run', 'noise', noise, every=1000)
   """
 
   def __init__(

@@ -20,6 +20,16 @@ class JsonLines(keras.callbacks.Callback):
 
   Args:
     path: The file; its directory is made if it is not there.
+
+  Example:
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / 'metrics.jsonl'
+    >>> model = keras.Sequential([keras.layers.Dense(1)])
+    >>> model.compile('sgd', 'mse')
+    >>> x, y = tf.zeros([6, 2]), tf.ones([6, 1])
+    >>> _ = model.fit(x, y, 2, verbose=0, callbacks=[JsonLines(path)])
+    >>> print(path.read_text())
+    {"step": 3, "loss": ...}
   """
 
   def __init__(self, path: str | os.PathLike):

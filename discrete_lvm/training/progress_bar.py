@@ -20,6 +20,12 @@ class ProgressBar(keras.callbacks.Callback):
 
   Args:
     console: `rich.console.Console`; standard error by default.
+
+  Example:
+    >>> model = keras.Sequential([keras.layers.Dense(1)])
+    >>> model.compile('sgd', 'mse')
+    >>> x, y = tf.zeros([6, 2]), tf.ones([6, 1])
+    >>> _ = model.fit(x, y, 2, verbose=0, callbacks=[ProgressBar()])
   """
 
   def __init__(self, console: Any = None):

@@ -17,6 +17,17 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
   Raises:
     ValueError: If the package `tensorboard` is not installed.
+
+  Example:
+    >>> import os, tempfile
+    >>> log_dir = tempfile.mkdtemp()
+    >>> model = keras.Sequential([keras.layers.Dense(1)])
+    >>> model.compile('sgd', 'mse')
+    >>> callback = TensorBoardScalars(log_dir)
+    >>> x, y = tf.zeros([6, 2]), tf.ones([6, 1])
+    >>> _ = model.fit(x, y, 2, verbose=0, callbacks=[callback])
+    >>> os.listdir(log_dir)
+    ['events.out.tfevents...']
   """
 
   def __init__(self, log_dir: str | os.PathLike):

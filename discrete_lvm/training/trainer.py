@@ -54,15 +54,20 @@ class Trainer:
     ValueError: If `steps_per_call` is below 1.
 
   Example:
-    ```python
-    trainer = Trainer(
-        model,
-        FusedAdam(1e-3),
-        '/tmp/run',
-        callbacks=[ProgressBar(), JsonLines('/tmp/run/metrics.jsonl')],
-    )
-    trainer.fit(ShuffledBatches(images, 128, seed=0), num_steps=10_000)
-    ```
+    >>> import tempfile
+    >>> output_dir = tempfile.mkdtemp()
+    >>> model = dlvm.models.DiscreteVAE(
+    ...     keras.layers.Dense(6), keras.layers.Dense(4), 2, num_classes=3
+    ... )
+    >>> batches = dlvm.training.ShuffledBatches(
+    ...     np.eye(4, dtype='float32'), batch_size=2, seed=0
+    ... )
+    >>> trainer = dlvm.training.Trainer(
+    ...     model, dlvm.training.FusedAdam(1e-3), output_dir
+    ... )
+    >>> _ = trainer.fit(batches, num_steps=20)
+    >>> trainer.step
+    20
   """
 
   def __init__(
