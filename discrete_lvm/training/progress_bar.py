@@ -86,7 +86,12 @@ class ProgressBar(keras.callbacks.Callback):
 
   def _refresh(self, logs):
     speed = self._progress.tasks[self._task].speed
-    terms = {k: v for k, v in (logs or {}).items() if k != 'step'}
+    # The metrics of an evaluation would push the bar off the line.
+    terms = {
+        name: value
+        for name, value in (logs or {}).items()
+        if name != 'step' and not name.startswith('val_')
+    }
     self._progress.update(
         self._task,
         completed=logged_step(self.model, logs),

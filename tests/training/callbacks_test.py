@@ -128,6 +128,20 @@ class CallbacksTest(tf.test.TestCase, parameterized.TestCase):
     # The cursor is shown again.
     self.assertIn('\x1b[?25h', screen.getvalue())
 
+  def test_progress_bar_leaves_out_the_metrics_of_an_evaluation(self):
+    screen = io.StringIO()
+    console = rich.console.Console(
+        file=screen, force_terminal=True, width=160, _environ={}
+    )
+    progress_bar = training.ProgressBar(console)
+    progress_bar.set_model(keras.Sequential())
+    progress_bar.set_params({'num_steps': 15})
+    progress_bar.on_train_begin({'step': 0})
+    progress_bar.on_epoch_end(0, {'step': 5, 'loss': 1.0, 'val_elbo': -2.0})
+    progress_bar.on_train_end()
+    self.assertIn('loss 1', screen.getvalue())
+    self.assertNotIn('val_elbo', screen.getvalue())
+
   @parameterized.parameters(*_LOOPS)
   def test_progress_bar_is_silent_without_a_terminal(self, loop):
     screen = io.StringIO()
