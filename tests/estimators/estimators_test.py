@@ -218,3 +218,7 @@ class GumbelSoftmaxTest(tf.test.TestCase):
 
 def _objective_of_one(codes):
   return tf.reduce_sum(WEIGHTS[0] * codes, [-2, -1]) ** 2
+
+
+if __name__ == '__main__':
+  tf.test.main()

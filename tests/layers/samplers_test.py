@@ -196,3 +196,7 @@ class StraightThroughCategoricalTest(tf.test.TestCase):
     self.assertAllClose(
         tape.gradient(value, LOGITS), tape.gradient(mean, LOGITS), atol=1e-6
     )
+
+
+if __name__ == '__main__':
+  tf.test.main()

@@ -56,3 +56,7 @@ class CodeUsageTest(tf.test.TestCase, parameterized.TestCase):
     restored = metrics.CodeUsage.from_config(metric.get_config())
     self.assertEqual(restored.get_config(), metric.get_config())
     self.assertIn('z_perplexity', restored.result())
+
+
+if __name__ == '__main__':
+  tf.test.main()

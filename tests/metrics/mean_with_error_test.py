@@ -29,3 +29,7 @@ class MeanWithErrorTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects_weights(self):
     with self.assertRaisesRegex(ValueError, 'no `sample_weight`'):
       metrics.MeanWithError().update_state([1.0], sample_weight=[2.0])
+
+
+if __name__ == '__main__':
+  tf.test.main()

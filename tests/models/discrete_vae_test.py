@@ -418,3 +418,7 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
       model.fit(X, X, verbose=0)
     with self.assertRaisesRegex(ValueError, '`num_samples` of at least 1'):
       model.log_weights(X, 0, seed=0)
+
+
+if __name__ == '__main__':
+  tf.test.main()

@@ -15,3 +15,7 @@ class ElboTest(tf.test.TestCase):
   def test_rejects_a_rate_that_would_broadcast(self):
     with self.assertRaisesRegex(ValueError, 'Expected `rate` of the shape'):
       objectives.elbo(tf.zeros([3]), tf.zeros([3, 1]))
+
+
+if __name__ == '__main__':
+  tf.test.main()

@@ -40,3 +40,7 @@ class ImportanceWeightedBoundTest(tf.test.TestCase, parameterized.TestCase):
     for log_weights in (tf.zeros([0, 3]), tf.zeros([])):
       with self.assertRaisesRegex(ValueError, 'at least one sample on axis 0'):
         objectives.importance_weighted_bound(log_weights)
+
+
+if __name__ == '__main__':
+  tf.test.main()

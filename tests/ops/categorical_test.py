@@ -93,3 +93,7 @@ class CategoricalTest(tf.test.TestCase, parameterized.TestCase):
       tf.function(
           ops.categorical_entropy, input_signature=[tf.TensorSpec([None])]
       )(tf.zeros([3]))
+
+
+if __name__ == '__main__':
+  tf.test.main()

@@ -218,3 +218,7 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects(self, kwargs, message):
     with self.assertRaisesRegex(ValueError, message):
       ops.gumbel_softmax(tf.zeros([2]), 1.0, **kwargs)
+
+
+if __name__ == '__main__':
+  tf.test.main()

@@ -26,3 +26,7 @@ class NumericsTest(tf.test.TestCase):
       y = ops.safe_log(x)
     self.assertAllClose(y, [-math.inf, math.log(0.5)])
     self.assertAllEqual(tape.gradient(y, x), [0.0, 2.0])
+
+
+if __name__ == '__main__':
+  tf.test.main()

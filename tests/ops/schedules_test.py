@@ -80,3 +80,7 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects(self, make, message):
     with self.assertRaisesRegex(ValueError, f'Expected .*{message}.*received'):
       make()
+
+
+if __name__ == '__main__':
+  tf.test.main()

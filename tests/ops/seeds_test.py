@@ -59,3 +59,7 @@ class SeedsTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects_what_is_no_pair_of_integers(self, seed):
     with self.assertRaisesRegex(ValueError, r'Expected an integer `seed`'):
       ops.as_seed(seed)
+
+
+if __name__ == '__main__':
+  tf.test.main()

@@ -73,3 +73,7 @@ class StraightThroughTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects_a_surrogate_that_does_not_match(self, hard, soft, message):
     with self.assertRaisesRegex(ValueError, message):
       ops.straight_through(hard, soft)
+
+
+if __name__ == '__main__':
+  tf.test.main()
