@@ -125,6 +125,12 @@ class BuildTest(parameterized.TestCase):
           f'Expected in BUILD:\n\n{right[target.name]}\n',
       )
 
+  def test_every_test_runs_by_itself(self):
+    # `py_test` runs the file; without a main it would pass whatever is in it.
+    for target in _read_targets():
+      if target.rule == 'py_test':
+        self.assertTrue(_has_main(target.srcs[0]), target.srcs[0])
+
   def test_no_dep_goes_against_the_order(self):
     targets = {target.name: target for target in _read_targets()}
     for target in targets.values():
