@@ -1,8 +1,9 @@
 """Keras layers: tensors in, tensors out."""
 
 from discrete_lvm.layers.gumbel_softmax import GumbelSoftmax
+from discrete_lvm.layers.masked_dense import MaskedDense
 from discrete_lvm.layers.straight_through_categorical import (
     StraightThroughCategorical,
 )
 
-__all__ = ['GumbelSoftmax', 'StraightThroughCategorical']
+__all__ = ['GumbelSoftmax', 'MaskedDense', 'StraightThroughCategorical']
