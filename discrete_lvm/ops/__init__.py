@@ -6,6 +6,16 @@ from discrete_lvm.ops.gumbel import exponential
 from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
 from discrete_lvm.ops.gumbel import perturb
+from discrete_lvm.ops.modular import one_hot_add
+from discrete_lvm.ops.modular import one_hot_affine
+from discrete_lvm.ops.modular import one_hot_affine_inverse
+from discrete_lvm.ops.modular import one_hot_inverse
+from discrete_lvm.ops.modular import one_hot_multiply
+from discrete_lvm.ops.modular import one_hot_subtract
+from discrete_lvm.ops.modular_codes import invertible_scales
+from discrete_lvm.ops.modular_codes import modular_affine
+from discrete_lvm.ops.modular_codes import modular_affine_inverse
+from discrete_lvm.ops.modular_codes import modular_inverse_table
 from discrete_lvm.ops.numerics import bits_per_dim
 from discrete_lvm.ops.numerics import nats_to_bits
 from discrete_lvm.ops.numerics import safe_log
@@ -35,8 +45,18 @@ __all__ = [
     'fold_in_replica',
     'gumbel',
     'gumbel_softmax',
+    'invertible_scales',
+    'modular_affine',
+    'modular_affine_inverse',
+    'modular_inverse_table',
     'nats_to_bits',
+    'one_hot_add',
+    'one_hot_affine',
+    'one_hot_affine_inverse',
     'one_hot_argmax',
+    'one_hot_inverse',
+    'one_hot_multiply',
+    'one_hot_subtract',
     'perturb',
     'safe_log',
     'split',
