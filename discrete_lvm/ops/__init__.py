@@ -6,6 +6,12 @@ from discrete_lvm.ops.gumbel import exponential
 from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
 from discrete_lvm.ops.gumbel import perturb
+from discrete_lvm.ops.masks import all_but_one_mask
+from discrete_lvm.ops.masks import alternating_mask
+from discrete_lvm.ops.masks import as_mask
+from discrete_lvm.ops.masks import as_order
+from discrete_lvm.ops.masks import half_mask
+from discrete_lvm.ops.masks import random_mask
 from discrete_lvm.ops.modular import one_hot_add
 from discrete_lvm.ops.modular import one_hot_affine
 from discrete_lvm.ops.modular import one_hot_affine_inverse
@@ -36,6 +42,10 @@ __all__ = [
     'CyclicSchedule',
     'ExponentialSchedule',
     'LinearSchedule',
+    'all_but_one_mask',
+    'alternating_mask',
+    'as_mask',
+    'as_order',
     'as_seed',
     'bits_per_dim',
     'categorical_entropy',
@@ -45,6 +55,7 @@ __all__ = [
     'fold_in_replica',
     'gumbel',
     'gumbel_softmax',
+    'half_mask',
     'invertible_scales',
     'modular_affine',
     'modular_affine_inverse',
@@ -58,6 +69,7 @@ __all__ = [
     'one_hot_multiply',
     'one_hot_subtract',
     'perturb',
+    'random_mask',
     'safe_log',
     'split',
     'static_num_classes',
