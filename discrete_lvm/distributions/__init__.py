@@ -1,5 +1,6 @@
 """TensorFlow Probability distributions, one a file, and their divergences."""
 
+from discrete_lvm.distributions.bernoulli import Bernoulli
 from discrete_lvm.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
 )
@@ -18,6 +19,7 @@ from discrete_lvm.distributions.straight_through_one_hot_categorical import (
 )
 
 __all__ = [
+    'Bernoulli',
     'DiscretizedLogisticMixture',
     'ExpGumbelSoftmax',
     'GumbelSoftmax',

@@ -19,7 +19,7 @@ def bernoulli(params: tf.Tensor) -> tfd.Distribution:
   Returns:
     Distribution of scalars, batch shape `[..., *event]`.
   """
-  return tfd.Bernoulli(logits=params, dtype=params.dtype)
+  return distributions.Bernoulli(params)
 
 
 def categorical(params: tf.Tensor) -> tfd.Distribution:
