@@ -1,5 +1,7 @@
 """Pure functions of tensors: noise, gradients, seeds, schedules, numerics."""
 
+from discrete_lvm.ops.argmax_gradients import reinmax_argmax
+from discrete_lvm.ops.argmax_gradients import softmax_argmax
 from discrete_lvm.ops.categorical import categorical_entropy
 from discrete_lvm.ops.categorical import categorical_kl
 from discrete_lvm.ops.gumbel import exponential
@@ -70,7 +72,9 @@ __all__ = [
     'one_hot_subtract',
     'perturb',
     'random_mask',
+    'reinmax_argmax',
     'safe_log',
+    'softmax_argmax',
     'split',
     'static_num_classes',
     'straight_through',

@@ -1,0 +1,119 @@
+"""The argmax as an exact one-hot vector, with a choice of gradients."""
+
+import tensorflow as tf
+
+from discrete_lvm.ops import straight_through as st
+from discrete_lvm.ops import temperatures
+
+
+def softmax_argmax(
+    logits: tf.Tensor,
+    temperature: float | tf.Tensor = 1.0,
+    name: str = 'softmax_argmax',
+) -> tf.Tensor:
+  """Returns the one-hot argmax, with the gradient of a tempered softmax.
+
+  The straight-through estimator: the derivative is that of
+  `softmax(logits / temperature)`. A class with a logit of -inf is never chosen
+  and has gradient 0.
+
+  Args:
+    logits: Floating `Tensor`, shape `[..., K]`; at least one is finite.
+    temperature: Positive scalar, or `Tensor` of shape `[...]` or `[..., 1]`; no
+      gradient flows to it.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor` of the dtype of `logits`, shape `[..., K]`, exactly one-hot.
+
+  Raises:
+    ValueError: If `K` is not static, or `temperature` is not positive or does
+      not match the batch shape of `logits`.
+
+  Example:
+    >>> logits = tf.Variable([0., math.log(3.)])
+    >>> with tf.GradientTape() as tape:
+    ...   y = softmax_argmax(logits, temperature=.5)
+    ...   value = y[1]
+    >>> y.numpy(), tape.gradient(value, logits).numpy().round(2)
+    (array([0., 1.], dtype=float32), array([-0.18,  0.18], dtype=float32))
+
+  References:
+    Dustin Tran, Keyon Vafa, Kumar Krishna Agrawal, Laurent Dinh, Ben Poole.
+    Discrete Flows: Invertible Generative Models of Discrete Data. NeurIPS 2019.
+    https://arxiv.org/abs/1905.10347. Section 4.3.
+  """
+  with tf.name_scope(name):
+    hard, _, tempered = _prepare(logits, temperature)
+    surrogate = tf.nn.softmax(tempered)
+    return st.straight_through(hard, tf.cast(surrogate, hard.dtype))
+
+
+def reinmax_argmax(
+    logits: tf.Tensor,
+    temperature: float | tf.Tensor = 1.0,
+    name: str = 'reinmax_argmax',
+) -> tf.Tensor:
+  """Returns the one-hot argmax `d`, with ReinMax's second-order gradient.
+
+  With `J(p) = diag(p) - p p^T`, the Jacobian of a softmax, the derivative is
+
+      2 J((d + softmax(logits / temperature)) / 2) - J(softmax(logits)) / 2.
+
+  The paper has a sample for `d`, for which this is second-order accurate; at an
+  argmax, as here, it is the same formula without that guarantee. A class with a
+  logit of -inf is never chosen and has gradient 0.
+
+  Args:
+    logits: Floating `Tensor`, shape `[..., K]`; at least one is finite.
+    temperature: Positive scalar, or `Tensor` of shape `[...]` or `[..., 1]`; no
+      gradient flows to it.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor` of the dtype of `logits`, shape `[..., K]`, exactly one-hot.
+
+  Raises:
+    ValueError: If `K` is not static, or `temperature` is not positive or does
+      not match the batch shape of `logits`.
+
+  Example:
+    >>> logits = tf.Variable([0., 0.])
+    >>> with tf.GradientTape() as tape:
+    ...   y = reinmax_argmax(logits)
+    ...   value = y[0]
+    >>> y.numpy(), tape.gradient(value, logits).numpy()
+    (array([1., 0.], dtype=float32), array([ 0.25, -0.25], dtype=float32))
+
+  References:
+    Liyuan Liu, Chengyu Dong, Xiaodong Liu, Bin Yu, Jianfeng Gao. Bridging
+    Discrete and Backpropagation: Straight-Through and Beyond. NeurIPS 2023.
+    https://arxiv.org/abs/2304.08612. Algorithm 2.
+  """
+  with tf.name_scope(name):
+    hard, logits, tempered = _prepare(logits, temperature)
+    tilted = (tf.cast(hard, logits.dtype) + tf.nn.softmax(tempered)) / 2
+    surrogate = (
+        2 * _linear_softmax(tilted, logits)
+        - _linear_softmax(tf.nn.softmax(logits), logits) / 2
+    )
+    return st.straight_through(hard, tf.cast(surrogate, hard.dtype))
+
+
+def _prepare(logits, temperature):
+  """Returns the argmax, and wide logits as given and tempered."""
+  logits = tf.convert_to_tensor(logits)
+  hard = st.one_hot_argmax(logits)
+  dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
+  logits = tf.cast(logits, dtype)
+  temperature = tf.cast(temperatures.align(temperature, logits.shape), dtype)
+  return hard, logits, logits / tf.stop_gradient(temperature)
+
+
+def _linear_softmax(probs, logits):
+  """Returns a linear function of `logits`, of derivative `J(probs)`."""
+  probs = tf.stop_gradient(probs)
+  # Zero times -inf is NaN.
+  logits = tf.where(tf.math.is_inf(logits), tf.zeros_like(logits), logits)
+  mean = tf.reduce_sum(probs * logits, axis=-1, keepdims=True)
+  return probs * (logits - mean)
