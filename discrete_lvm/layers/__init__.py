@@ -1,9 +1,15 @@
 """Keras layers: tensors in, tensors out."""
 
 from discrete_lvm.layers.gumbel_softmax import GumbelSoftmax
+from discrete_lvm.layers.made import MADE
 from discrete_lvm.layers.masked_dense import MaskedDense
 from discrete_lvm.layers.straight_through_categorical import (
     StraightThroughCategorical,
 )
 
-__all__ = ['GumbelSoftmax', 'MaskedDense', 'StraightThroughCategorical']
+__all__ = [
+    'GumbelSoftmax',
+    'MADE',
+    'MaskedDense',
+    'StraightThroughCategorical',
+]
