@@ -41,8 +41,8 @@ def straight_through(
   """Returns `hard` exactly, with the gradient of `surrogate`.
 
   The usual `surrogate + stop_gradient(hard - surrogate)` is off by a rounding
-  error, so that its ones and zeros are not exact; this value is `hard`, bit for
-  bit, in any dtype.
+  error where the surrogate leaves [0, 1], as logits do; this value is `hard`,
+  bit for bit, in any dtype.
 
   Args:
     hard: `Tensor`, the value. No gradient flows to it.

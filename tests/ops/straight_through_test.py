@@ -34,7 +34,7 @@ class StraightThroughTest(tf.test.TestCase, parameterized.TestCase):
   # The usual `soft + stop_gradient(hard - soft)` fails this one.
   @parameterized.parameters('float64', 'float32', 'bfloat16', 'float16')
   def test_value_is_exact(self, dtype):
-    soft = tf.random.stateless_uniform([1000, 3], [0, 1])
+    soft = 10.0 * tf.random.stateless_normal([1000, 3], [0, 1])
     soft = tf.cast(soft, dtype)
     hard = ops.one_hot_argmax(soft)
     value = ops.straight_through(hard, soft)
