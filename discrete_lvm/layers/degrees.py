@@ -8,13 +8,15 @@ the `i`-th position of the order has degree `i + 1`, the output there degree
 
 import numpy as np
 
+from discrete_lvm import ops
+
 _NAMED = ('left_to_right', 'right_to_left', 'random')
 
 
 def resolve_order(order, length, rng):
-  """Returns the positions in their order, an integer array `[length]`."""
+  """Returns the positions in their order, an int32 array `[length]`."""
   if isinstance(order, str):
-    positions = np.arange(length)
+    positions = np.arange(length, dtype=np.int32)
     if order == 'right_to_left':
       positions = positions[::-1].copy()
     elif order == 'random':
@@ -25,24 +27,17 @@ def resolve_order(order, length, rng):
         f'Expected an `order` of the {length} positions of the inputs; '
         f'received {order}.'
     )
-  return np.asarray(order)
+  return ops.as_order(order)
 
 
 def check_order(order):
   """Returns a valid order as plain data, a name or a list of integers."""
-  if isinstance(order, str):
-    valid = order in _NAMED
-  else:
-    order = np.asarray(order)
-    # By value and type: 0.0 and False equal 0, but are no positions.
-    valid = order.dtype.kind in 'iu' and np.array_equal(
-        np.sort(order), np.arange(order.size)
-    )
-    order = order.tolist()
-  if not valid:
+  if not isinstance(order, str):
+    return ops.as_order(order).tolist()
+  if order not in _NAMED:
     raise ValueError(
-        f'Expected `order` to be one of {_NAMED} or a permutation of the '
-        f'positions from 0 to length - 1; received {order!r}.'
+        f'Expected `order` to be one of {_NAMED} or a sequence of positions; '
+        f'received {order!r}.'
     )
   return order
 

@@ -63,7 +63,7 @@ class MADE(keras.layers.Layer):
     `[..., length, C]` in the compute dtype.
 
   Attributes:
-    order: Integer array, shape `[length]`, once the layer is built: the
+    order: int32 array, shape `[length]`, once the layer is built: the
       positions in their order.
 
   Raises:
@@ -250,7 +250,7 @@ class MADE(keras.layers.Layer):
     """
     index, sums = state
     last = len(sums) - 1
-    order = tf.constant(self.order, tf.int32)
+    order = tf.constant(self.order)
     position = tf.gather(order, index)
     previous = tf.gather(order, tf.maximum(index - 1, 0))
     values = _keep(index > 0, self._convert(token))
