@@ -1,5 +1,6 @@
 """Discrete latent-variable models on TensorFlow, TFP and Keras 3."""
 
+from discrete_lvm import bijectors
 from discrete_lvm import distributions
 from discrete_lvm import estimators
 from discrete_lvm import layers
@@ -12,6 +13,7 @@ from discrete_lvm.version import __version__
 
 __all__ = [
     '__version__',
+    'bijectors',
     'distributions',
     'estimators',
     'layers',

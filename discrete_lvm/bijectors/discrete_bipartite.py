@@ -1,0 +1,104 @@
+"""The bipartite discrete flow: some positions condition the others."""
+
+import tensorflow as tf
+
+from discrete_lvm import ops
+from discrete_lvm.bijectors import conditioner as conditioner_lib
+from discrete_lvm.bijectors import discrete_bijector
+
+
+class DiscreteBipartite(discrete_bijector.DiscreteBijector):
+  """Changes some positions given the others, event `[length, K]`.
+
+  Where `mask` is True a position passes unchanged; the others become
+
+      y = (scale * x + shift) mod K
+
+  with one-hot `shift` and `scale` that the conditioner computes from the
+  positions that pass. Both directions take one call of the network. They are
+  exact, have no volume term, and a gradient to the event and to the network.
+
+  Scales are drawn from the residues coprime with `K`, for any `K`; the logits
+  of all others have no effect and no gradient.
+
+  TFP caches: outside of a `tf.function`, while an earlier result is alive, the
+  same input tensor gives that result again, even after an update of the
+  weights. Train in a `tf.function`.
+
+  Args:
+    conditioner: Callable, for instance a Keras layer, of a `Tensor`, float32
+      (float64 if the event is), shape `[batch, length, K]`, zero where `mask`
+      is False. It returns `[batch, length, K]`, the logits of the shift, or
+      `[batch, length, 2 K]`, with those of the scale behind them.
+    mask: Sequence or array of `bool`, shape `[length]`: True where a position
+      passes. See `ops.alternating_mask`, `ops.half_mask` and others.
+    argmax: Callable of logits, shape `[..., K]`, that returns one-hot vectors
+      and says what their gradient is; see `ops.reinmax_argmax` too.
+    validate_args: Python `bool`: whether to check that events are one-hot (not
+      under XLA, which drops assertions).
+    name: Python `str`, prefix of the ops.
+
+  Raises:
+    ValueError: If `mask` is all True, all False, or not of the length of the
+      event; if the conditioner returns neither `K` nor `2 K` channels; or if
+      an event is not of shape `[..., length, K]` with a static `K`.
+    tf.errors.InvalidArgumentError: Under `validate_args`, if an event is not
+      one-hot.
+
+  Example:
+    >>> bijector = dlvm.bijectors.DiscreteBipartite(
+    ...     lambda x: tf.roll(x, 1, axis=1), mask=[True, False])
+    >>> y = bijector.forward(tf.one_hot([2, 2], 3))
+    >>> tf.argmax(y, -1).numpy()  # The second is (2 + 2) % 3.
+    array([2, 1])
+
+  References:
+    Dustin Tran, Keyon Vafa, Kumar Krishna Agrawal, Laurent Dinh, Ben Poole.
+    Discrete Flows: Invertible Generative Models of Discrete Data. NeurIPS 2019.
+    https://arxiv.org/abs/1905.10347. Section 4.2.
+  """
+
+  def __init__(
+      self,
+      conditioner,
+      mask,
+      argmax=ops.softmax_argmax,
+      validate_args=False,
+      name='DiscreteBipartite',
+  ):
+    parameters = dict(locals())
+    with tf.name_scope(name) as name:
+      self._mask = ops.as_mask(mask)
+      self._conditioner = conditioner_lib.Conditioner(conditioner, argmax)
+      super().__init__(
+          event_ndims=2,
+          validate_args=validate_args,
+          parameters=parameters,
+          name=name,
+      )
+
+  @classmethod
+  def _parameter_properties(cls, dtype):
+    return {}
+
+  @property
+  def mask(self):
+    """The argument `mask`, as a NumPy array."""
+    return self._mask
+
+  def _forward(self, x):
+    return self._couple(ops.one_hot_affine, x)
+
+  def _inverse(self, y):
+    return self._couple(ops.one_hot_affine_inverse, y)
+
+  def _couple(self, function, x):
+    x = self._checked(x)
+    if x.shape[-2] not in (None, self._mask.size):
+      raise ValueError(
+          f'Expected an event of length {self._mask.size}, as the mask; '
+          f'received shape {x.shape}.'
+      )
+    mask = self._mask[:, tf.newaxis]
+    passed = tf.where(mask, x, tf.zeros([], x.dtype))
+    return tf.where(mask, x, function(x, *self._conditioner(passed)))
