@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from discrete_lvm import ops
+
 tfb = tfp.bijectors
 
 
@@ -13,11 +15,9 @@ def zero_log_det(x):
 
 def one_hot_assertions(x, name):
   """Returns the run-time checks that the last axis of `x` is one-hot."""
-  is_one = tf.equal(x, tf.ones([], x.dtype))
   return [
       tf.debugging.Assert(
-          tf.reduce_all(is_one | tf.equal(x, tf.zeros([], x.dtype)))
-          & tf.reduce_all(tf.math.count_nonzero(is_one, axis=-1) == 1),
+          tf.reduce_all(ops.is_one_hot(x)),
           data=[f'Expected `{name}` to be one-hot; received:', x],
       )
   ]

@@ -162,11 +162,9 @@ class OneHotDistribution(
       )
     if not self.validate_args:
       return []
-    is_one = tf.equal(x, tf.ones([], x.dtype))
     return [
         tf.debugging.Assert(
-            tf.reduce_all(is_one | tf.equal(x, tf.zeros([], x.dtype)))
-            & tf.reduce_all(tf.math.count_nonzero(is_one, axis=-1) == 1),
+            tf.reduce_all(ops.is_one_hot(x)),
             data=['Expected a one-hot event; received:', x],
         )
     ]

@@ -35,6 +35,7 @@ from discrete_lvm.ops.seeds import as_seed
 from discrete_lvm.ops.seeds import fold_in
 from discrete_lvm.ops.seeds import fold_in_replica
 from discrete_lvm.ops.seeds import split
+from discrete_lvm.ops.straight_through import is_one_hot
 from discrete_lvm.ops.straight_through import one_hot_argmax
 from discrete_lvm.ops.straight_through import static_num_classes
 from discrete_lvm.ops.straight_through import straight_through
@@ -59,6 +60,7 @@ __all__ = [
     'gumbel_softmax',
     'half_mask',
     'invertible_scales',
+    'is_one_hot',
     'modular_affine',
     'modular_affine_inverse',
     'modular_inverse_table',

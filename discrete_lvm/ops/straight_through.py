@@ -35,6 +35,28 @@ def one_hot_argmax(
     return tf.one_hot(index, num_classes, dtype=dtype or logits.dtype)
 
 
+def is_one_hot(x: tf.Tensor, name: str = 'is_one_hot') -> tf.Tensor:
+  """Tells which vectors along the last axis are one-hot, exactly.
+
+  Args:
+    x: Real `Tensor`, shape `[..., K]`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    Boolean `Tensor`, shape `[...]`.
+
+  Example:
+    >>> is_one_hot([[0., 1.], [1., 1.], [0., 0.], [.5, .5]]).numpy()
+    array([ True, False, False, False])
+  """
+  with tf.name_scope(name):
+    x = tf.convert_to_tensor(x)
+    is_one = tf.equal(x, tf.ones([], x.dtype))
+    is_zero = tf.equal(x, tf.zeros([], x.dtype))
+    has_one = tf.equal(tf.math.count_nonzero(is_one, axis=-1), 1)
+    return tf.reduce_all(is_one | is_zero, axis=-1) & has_one
+
+
 def straight_through(
     hard: tf.Tensor, surrogate: tf.Tensor, name: str = 'straight_through'
 ) -> tf.Tensor:

@@ -29,6 +29,19 @@ class OneHotArgmaxTest(tf.test.TestCase, parameterized.TestCase):
       function(tf.zeros([2, 3]))
 
 
+class IsOneHotTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters('float64', 'float32', 'bfloat16', 'int32')
+  def test_takes_exact_vectors_alone(self, dtype):
+    vectors = [[[0, 1, 0], [1, 0, 0]], [[0, 0, 0], [1, 1, 0]], [[2, 0, 0]] * 2]
+    actual = ops.is_one_hot(tf.constant(vectors, dtype))
+    self.assertAllEqual(actual, [[True, True], [False, False], [False, False]])
+
+  def test_rejects_what_sums_to_one(self):
+    x = [[0.5, 0.5], [1.0, float('nan')], [1.0, 1e-30], [-1.0, 2.0]]
+    self.assertAllEqual(ops.is_one_hot(x), [False] * 4)
+
+
 class StraightThroughTest(tf.test.TestCase, parameterized.TestCase):
 
   # The usual `soft + stop_gradient(hard - soft)` fails this one.
