@@ -2,6 +2,7 @@ import math
 
 from absl.testing import parameterized
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from discrete_lvm import ops
@@ -41,6 +42,30 @@ class ModularAffineTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(again, np.broadcast_to(x, again.shape))
     again = run(ops.modular_affine, tf.constant(again)).numpy()
     self.assertAllEqual(again, y)
+
+  # 7e6 symbols in all, each through 32 layers and back.
+  @parameterized.product(
+      num_classes=(2, 3, 6, 20, 40, 257, 65536), jit_compile=(False, True)
+  )
+  @pytest.mark.slow
+  def test_a_deep_stack_inverts(self, num_classes, jit_compile):
+    rng = np.random.default_rng(num_classes)
+    invertible = np.flatnonzero(ops.invertible_scales(num_classes))
+    size = [32, 500_000]
+    shifts = tf.constant(rng.integers(num_classes, size=size), tf.int32)
+    scales = tf.constant(rng.choice(invertible, size=size), tf.int32)
+    x = tf.constant(rng.integers(num_classes, size=size[1]), tf.int32)
+
+    @tf.function(jit_compile=jit_compile)
+    def run(function, x, layers):
+      for i in layers:
+        x = function(x, shifts[i], scales[i], num_classes=num_classes)
+      return x
+
+    y = run(ops.modular_affine, x, range(32))
+    self.assertNotAllEqual(y, x)
+    again = run(ops.modular_affine_inverse, y, range(31, -1, -1))
+    self.assertAllEqual(again, x)
 
   # Just below and above the K at which products leave int32.
   @parameterized.parameters(46341, 46342, 65536)
