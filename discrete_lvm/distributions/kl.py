@@ -112,7 +112,7 @@ def relaxed_kl(q, p, num_samples=1, seed=None, name='relaxed_kl'):
 
   References:
     Chris J. Maddison, Andriy Mnih, Yee Whye Teh. The Concrete Distribution.
-    ICLR 2017. https://arxiv.org/abs/1611.00712. Appendix C.3, equations 20-22.
+    ICLR 2017. https://arxiv.org/abs/1611.00712. Appendix C.3.
   """
   with tf.name_scope(name):
     q, p, num_summed = _without_independent(q, p)
