@@ -237,11 +237,13 @@ class DiscreteVAE(model.Model):
     Raises:
       ValueError: If `num_samples` is below 1, or as `encode` raises.
     """
+    return self._log_weights(batch, self.encode(batch), num_samples, seed)
+
+  def _log_weights(self, batch, logits, num_samples, seed):
     if num_samples < 1:
       raise ValueError(
           f'Expected `num_samples` of at least 1; received {num_samples}.'
       )
-    logits = self.encode(batch)
     log_ratio = self._log_prior() - tf.nn.log_softmax(logits)
     chunk = max(1, min(num_samples, _ROWS_PER_CHUNK // (batch.shape[0] or 128)))
     num_chunks = -(-num_samples // chunk)
@@ -331,9 +333,10 @@ class DiscreteVAE(model.Model):
     soft = self.estimator(
         logits, objective=lambda z: self._distortion(batch, z), seed=seed
     )
-    bound = self.importance_weighted_bound(
-        batch, self.num_importance_samples, bound_seed
+    log_weights = self._log_weights(
+        batch, logits, self.num_importance_samples, bound_seed
     )
+    bound = objectives.importance_weighted_bound(log_weights)
     self._elbo.update_state(objectives.elbo(-hard, self._rate(logits)))
     self._gap.update_state(hard - soft)
     self._bound.update_state(bound)
