@@ -1,0 +1,105 @@
+"""Keras layer: a vector for each class, of one-hot vectors or of codes."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package='discrete_lvm')
+class TokenEmbedding(keras.layers.Layer):
+  """Returns `one_hot @ kernel`, or the same for an integer code by a gather.
+
+  Only the one-hot form has a gradient to the input; the form in codes takes
+  time and memory that do not depend on K.
+
+  Args:
+    units: Python `int`, the length of a vector.
+    gain: Python `float`, the standard deviation of the initial kernel.
+    seed: Python `int`, seed of the initial kernel.
+    **kwargs: Arguments of `keras.layers.Layer`.
+
+  Call arguments:
+    inputs: Floating `Tensor`, shape `[..., K]`, as a rule one-hot; or, once
+      the layer is built, an integer `Tensor`, shape `[...]`, of codes in
+      `[0, K)`. The code -1 gives the zero vector, as zeros instead of a one-hot
+      vector do.
+
+  Output shape:
+    `[..., units]` in the compute dtype.
+
+  Raises:
+    ValueError: If K is not static, or codes come before the layer is built.
+
+  Example:
+    >>> from discrete_lvm.layers import token_embedding
+    >>> layer = token_embedding.TokenEmbedding(4)
+    >>> layer.build([None, 3])
+    >>> codes = tf.constant([2, 0, -1])
+    >>> bool(tf.reduce_all(layer(codes) == layer(tf.one_hot(codes, 3))))
+    True
+  """
+
+  def __init__(self, units, gain=1.0, seed=None, **kwargs):
+    super().__init__(**kwargs)
+    self.units = units
+    self._gain = gain
+    self._seed = seed
+
+  def build(self, inputs_shape):
+    if inputs_shape[-1] is None:
+      raise ValueError(
+          'Expected inputs of shape [..., K] with static K; received shape '
+          f'{tuple(inputs_shape)}.'
+      )
+    self.kernel = self.add_weight(
+        name='kernel',
+        shape=(inputs_shape[-1], self.units),
+        initializer=keras.initializers.RandomNormal(
+            stddev=self._gain, seed=self._seed
+        ),
+    )
+
+  def __call__(self, inputs, **kwargs):
+    check_tokens(self, inputs)
+    return super().__call__(inputs, **kwargs)
+
+  def call(self, inputs):
+    kernel = tf.convert_to_tensor(self.kernel)
+    if not inputs.dtype.is_integer:
+      return tf.tensordot(inputs, kernel, axes=1)
+    # On a CPU a gather at -1 is an error.
+    rows = tf.gather(kernel, tf.maximum(inputs, 0))
+    return tf.where(inputs[..., tf.newaxis] >= 0, rows, tf.zeros_like(rows))
+
+  def get_config(self):
+    return {
+        **super().get_config(),
+        'units': self.units,
+        'gain': self._gain,
+        'seed': self._seed,
+    }
+
+
+def check_tokens(layer, inputs):
+  """Raises if a layer would have to learn K from codes.
+
+  A layer's `build` sees shapes only, and would take the last dimension of
+  codes, shape `[batch, length]`, for K; so a layer that takes codes calls this
+  in `__call__`.
+
+  Args:
+    layer: Keras layer.
+    inputs: `Tensor`, Keras tensor or array that it is called with.
+
+  Raises:
+    ValueError: If `inputs` are integers and the layer is not built.
+  """
+  if layer.built:
+    return
+  if not hasattr(inputs, 'dtype'):
+    inputs = tf.convert_to_tensor(inputs)
+  if keras.backend.is_int_dtype(inputs.dtype):
+    raise ValueError(
+        'Expected a layer that is built, as `build((None, length, K))` does, '
+        'before it is called with integer codes; received none of `call` or '
+        '`build` before.'
+    )
