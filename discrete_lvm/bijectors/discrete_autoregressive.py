@@ -3,11 +3,11 @@
 import tensorflow as tf
 
 from discrete_lvm import ops
-from discrete_lvm.bijectors import conditioner as conditioner_lib
-from discrete_lvm.bijectors import discrete_bijector
+from discrete_lvm.bijectors import conditioned_bijector
+from discrete_lvm.ops import couplings
 
 
-class DiscreteAutoregressive(discrete_bijector.DiscreteBijector):
+class DiscreteAutoregressive(conditioned_bijector.ConditionedBijector):
   """Changes each position given those before it, event `[length, K]`.
 
       y[t] = (scale[t] * x[t] + shift[t]) mod K
@@ -74,77 +74,30 @@ class DiscreteAutoregressive(discrete_bijector.DiscreteBijector):
   def __init__(
       self,
       conditioner,
+      context=None,
       argmax=ops.softmax_argmax,
+      num_classes=None,
       validate_args=False,
       name='DiscreteAutoregressive',
   ):
     parameters = dict(locals())
     with tf.name_scope(name) as name:
-      self._conditioner = conditioner_lib.Conditioner(conditioner, argmax)
+      self._argmax = argmax
       super().__init__(
-          event_ndims=2,
+          conditioner,
+          context,
+          num_classes,
           validate_args=validate_args,
           parameters=parameters,
           name=name,
       )
 
-  @classmethod
-  def _parameter_properties(cls, dtype):
-    return {}
+  def _forward(self, x):
+    return couplings.autoregressive_forward(
+        self._checked(x), self._conditioner, self._argmax
+    )
 
   def _inverse(self, y):
-    y = self._checked(y)
-    return ops.one_hot_affine_inverse(y, *self._conditioner(y))
-
-  def _forward(self, x):
-    x = tf.stop_gradient(self._checked(x))
-    # A first call, which also builds the network outside of the loops.
-    y = ops.one_hot_affine(x, *self._conditioner(x))
-    if hasattr(self._conditioner.network, 'step'):
-      y = self._take_steps(x)
-    return tf.stop_gradient(self._settle(x, y))
-
-  def _settle(self, x, y):
-    """Finds the `y` that is its own image, from a start that may be it."""
-
-    def evaluate(i, y, unused_settled):
-      image = ops.one_hot_affine(x, *self._conditioner(y))
-      return i + 1, image, tf.reduce_all(tf.equal(image, y))
-
-    def unsettled(i, unused_y, settled):
-      return (i < tf.shape(x)[-2]) & tf.logical_not(settled)
-
-    return tf.while_loop(unsettled, evaluate, (0, y, False))[1]
-
-  def _take_steps(self, x):
-    """Computes `y` by one step of the conditioner's cache a position."""
-    network = self._conditioner.network
-    flat = self._conditioner.flatten(x)
-    length, num_classes = tf.shape(x)[-2], x.shape[-1]
-    order = tf.convert_to_tensor(getattr(network, 'order', tf.range(length)))
-
-    def step(t, token, state, tokens):
-      outputs, state = network.step(token, state)
-      position = order[t]
-      token = ops.one_hot_affine(
-          tf.gather(flat, position, axis=1),
-          *self._conditioner.shift_and_scale(outputs, num_classes, flat.dtype),
-      )
-      return (
-          t + 1,
-          token,
-          state,
-          tokens.write(tf.cast(position, tf.int32), token),
-      )
-
-    start = (
-        0,
-        tf.zeros_like(flat[:, 0]),
-        network.initial_state(tf.shape(flat)[:1]),
-        tf.TensorArray(flat.dtype, size=length),
-    )
-    tokens = tf.while_loop(lambda t, *_: t < length, step, start)[-1]
-    y = tf.transpose(tokens.stack(), [1, 0, 2])
-    return tf.ensure_shape(
-        tf.cast(tf.reshape(y, tf.shape(x)), x.dtype), x.shape
+    return couplings.autoregressive_inverse(
+        self._checked(y), self._conditioner, self._argmax
     )

@@ -3,11 +3,11 @@
 import tensorflow as tf
 
 from discrete_lvm import ops
-from discrete_lvm.bijectors import conditioner as conditioner_lib
-from discrete_lvm.bijectors import discrete_bijector
+from discrete_lvm.bijectors import conditioned_bijector
+from discrete_lvm.ops import couplings
 
 
-class DiscreteBipartite(discrete_bijector.DiscreteBijector):
+class DiscreteBipartite(conditioned_bijector.ConditionedBijector):
   """Changes some positions given the others, event `[length, K]`.
 
   Where `mask` is True a position passes unchanged; the others become
@@ -62,24 +62,24 @@ class DiscreteBipartite(discrete_bijector.DiscreteBijector):
       self,
       conditioner,
       mask,
+      context=None,
       argmax=ops.softmax_argmax,
+      num_classes=None,
       validate_args=False,
       name='DiscreteBipartite',
   ):
     parameters = dict(locals())
     with tf.name_scope(name) as name:
       self._mask = ops.as_mask(mask)
-      self._conditioner = conditioner_lib.Conditioner(conditioner, argmax)
+      self._argmax = argmax
       super().__init__(
-          event_ndims=2,
+          conditioner,
+          context,
+          num_classes,
           validate_args=validate_args,
           parameters=parameters,
           name=name,
       )
-
-  @classmethod
-  def _parameter_properties(cls, dtype):
-    return {}
 
   @property
   def mask(self):
@@ -87,18 +87,11 @@ class DiscreteBipartite(discrete_bijector.DiscreteBijector):
     return self._mask
 
   def _forward(self, x):
-    return self._couple(ops.one_hot_affine, x)
+    return couplings.bipartite_forward(
+        self._checked(x), self._conditioner, self._mask, self._argmax
+    )
 
   def _inverse(self, y):
-    return self._couple(ops.one_hot_affine_inverse, y)
-
-  def _couple(self, function, x):
-    x = self._checked(x)
-    if x.shape[-2] not in (None, self._mask.size):
-      raise ValueError(
-          f'Expected an event of length {self._mask.size}, as the mask; '
-          f'received shape {x.shape}.'
-      )
-    mask = self._mask[:, tf.newaxis]
-    passed = tf.where(mask, x, tf.zeros([], x.dtype))
-    return tf.where(mask, x, function(x, *self._conditioner(passed)))
+    return couplings.bipartite_inverse(
+        self._checked(y), self._conditioner, self._mask, self._argmax
+    )

@@ -201,7 +201,7 @@ class MADE(keras.layers.Layer):
         values += self._context_layers[i](context)
     return self._split_positions(values)
 
-  def initial_state(self, batch_shape, context=None):
+  def initial_state(self, batch_shape, length=None, context=None):
     """Returns the state before the first step.
 
     Args:

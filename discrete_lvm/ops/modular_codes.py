@@ -35,7 +35,7 @@ def modular_affine(
     >>> modular_affine([0, 1, 65535], 7, scale=65535, num_classes=65536).numpy()
     array([7, 6, 8], dtype=int32)
   """
-  _check_num_classes(num_classes)
+  check_num_classes(num_classes)
   with tf.name_scope(name):
     dtype = _wide_dtype(num_classes)
     x, shift = tf.cast(x, dtype), tf.cast(shift, dtype)
@@ -73,7 +73,7 @@ def modular_affine_inverse(
     ...                        num_classes=65536).numpy()
     array([    0,     1, 65535], dtype=int32)
   """
-  _check_num_classes(num_classes)
+  check_num_classes(num_classes)
   with tf.name_scope(name):
     dtype = _wide_dtype(num_classes)
     x = tf.cast(y, dtype) - tf.cast(shift, dtype)
@@ -100,7 +100,7 @@ def invertible_scales(num_classes: int) -> np.ndarray:
     >>> np.flatnonzero(invertible_scales(10))
     array([1, 3, 7, 9])
   """
-  _check_num_classes(num_classes)
+  check_num_classes(num_classes)
   mask = np.gcd(np.arange(num_classes), num_classes) == 1
   mask.flags.writeable = False
   return mask
@@ -132,7 +132,8 @@ def modular_inverse_table(num_classes: int) -> np.ndarray:
   return table
 
 
-def _check_num_classes(num_classes):
+def check_num_classes(num_classes: int) -> None:
+  """Raises a ValueError if there are fewer than two classes."""
   if num_classes < 2:
     raise ValueError(
         f'Expected `num_classes` of at least 2; received {num_classes}.'

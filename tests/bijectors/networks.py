@@ -59,8 +59,7 @@ class CachedCausalNetwork(CausalNetwork):
 
   error = 0.0
 
-  def initial_state(self, batch_shape):
-    length = self.bias.shape[0]
+  def initial_state(self, batch_shape, length):
     shape = tf.concat([batch_shape, [length, self._channels]], axis=0)
     return tf.zeros([], tf.int32), tf.broadcast_to(self.bias.value, shape)
 

@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from discrete_lvm import bijectors
 from discrete_lvm import ops
-from discrete_lvm.bijectors import conditioner as conditioner_lib
+from discrete_lvm.ops import conditioners
+from discrete_lvm.ops import couplings
 
 _FLOWS = (
     lambda network: bijectors.DiscreteBipartite(network, [True, False]),
@@ -20,11 +21,14 @@ class ConditionerTest(tf.test.TestCase, parameterized.TestCase):
   def test_scales_are_invertible_and_others_have_no_gradient(self, num_classes):
     invertible = ops.invertible_scales(num_classes)
     outputs = tf.random.stateless_normal([50, 4, 2 * num_classes], [0, 1])
-    conditioner = conditioner_lib.Conditioner(None, ops.softmax_argmax)
+    conditioner = conditioners.Conditioner(None)
     with tf.GradientTape() as tape:
       tape.watch(outputs)
-      shift, scale = conditioner.shift_and_scale(
-          outputs, num_classes, tf.float32
+      shift, scale = couplings.shift_and_scale(
+          outputs,
+          conditioner,
+          tf.zeros([50, 4, num_classes]),
+          ops.softmax_argmax,
       )
       value = tf.reduce_sum(
           scale * tf.random.stateless_normal(scale.shape, [0, 2])
@@ -43,16 +47,14 @@ class ConditionerTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_shows_the_variables_of_any_network(self):
     dense = keras.layers.Dense(3)
-    conditioner = conditioner_lib.Conditioner(dense, ops.softmax_argmax)
+    conditioner = conditioners.Conditioner(dense)
     self.assertEmpty(conditioner.trainable_variables)
     tf.function(conditioner)(tf.zeros([1, 2, 3]))
     self.assertLen(conditioner.trainable_variables, 2)
     module = tf.Module()
     module.table = tf.Variable(tf.zeros([2, 3]))
-    self.assertLen(
-        conditioner_lib.Conditioner(module, None).trainable_variables, 1
-    )
-    self.assertEmpty(conditioner_lib.Conditioner(len, None).variables)
+    self.assertLen(conditioners.Conditioner(module).trainable_variables, 1)
+    self.assertEmpty(conditioners.Conditioner(len).variables)
 
   @parameterized.product(flow=_FLOWS, policy=('mixed_bfloat16', 'float64'))
   def test_network_may_have_a_policy_of_its_own(self, flow, policy):

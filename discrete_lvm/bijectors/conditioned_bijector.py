@@ -1,0 +1,52 @@
+"""What the flows that are conditioned by a network have in common."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import tensor_util
+
+from discrete_lvm.bijectors import discrete_bijector
+from discrete_lvm.ops import conditioners
+
+
+class ConditionedBijector(discrete_bijector.DiscreteBijector):
+  """Abstract permutation of events of tokens, by way of a network.
+
+  Args:
+    conditioner: Callable of events, as `ops.conditioners.Conditioner` takes.
+    context: `Tensor`, shape `[..., length, features]`, or None.
+    num_classes: Python `int`, `K` of codes `[length]`; None: events are
+      one-hot, `[length, K]`.
+    **kwargs: As for `tfb.Bijector`.
+
+  Raises:
+    ValueError: If `num_classes` is below 2.
+    tf.errors.InvalidArgumentError: Under `validate_args`, if a token is not
+      one-hot, or no code in `[0, K)` (not under XLA, which drops assertions).
+  """
+
+  def __init__(self, conditioner, context, num_classes, **kwargs):
+    context = tensor_util.convert_nonref_to_tensor(
+        context, dtype_hint=tf.float32, name='context'
+    )
+    self._conditioner = conditioners.Conditioner(
+        conditioner, context, num_classes
+    )
+    super().__init__(event_ndims=self._conditioner.events.rank, **kwargs)
+
+  @classmethod
+  def _parameter_properties(cls, dtype):
+    return {'context': tfp.util.ParameterProperties(event_ndims=2)}
+
+  def _checked(self, x):
+    x = self._conditioner.events.check(x)
+    if not self.validate_args:
+      return x
+    num_classes = self.parameters['num_classes']
+    if num_classes is None:
+      assertions = discrete_bijector.one_hot_assertions(x, 'event')
+    else:
+      in_range = tf.reduce_all((x >= 0) & (x < num_classes))
+      message = f'Expected codes in [0, {num_classes}); received:'
+      assertions = [tf.debugging.Assert(in_range, [message, x])]
+    with tf.control_dependencies(assertions):
+      return tf.identity(x)

@@ -1,0 +1,206 @@
+"""The maps of discrete flows, location and scale modulo `K`.
+
+Each is `y = (scale * x + shift) mod K` at every position it changes, where a
+conditioner computes shift and scale from other positions of the event. They
+are bijections, exact and without a volume term.
+"""
+
+from collections.abc import Callable
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from discrete_lvm.ops import conditioners
+from discrete_lvm.ops import events as events_lib
+from discrete_lvm.ops import modular_codes
+
+
+def bipartite_forward(
+    x: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    mask: np.ndarray,
+    argmax: events_lib.Argmax,
+) -> tf.Tensor:
+  """Changes the positions where `mask` is False, given the others.
+
+  Args:
+    x: Events, `[..., length, K]` or codes `[..., length]`.
+    conditioner: Sees the positions where `mask` is True; the others say
+      nothing.
+    mask: Array of `bool`, shape `[length]`.
+    argmax: Callable of logits, `[..., K]`, that returns one-hot vectors.
+
+  Returns:
+    Events like `x`.
+
+  Raises:
+    ValueError: If the event is not of the length of the mask, or the
+      conditioner returns neither `K` nor `2 K` channels.
+  """
+  return _couple(conditioner.events.affine, x, conditioner, mask, argmax)
+
+
+def bipartite_inverse(
+    y: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    mask: np.ndarray,
+    argmax: events_lib.Argmax,
+) -> tf.Tensor:
+  """Inverts `bipartite_forward`, whose arguments it takes."""
+  return _couple(
+      conditioner.events.affine_inverse, y, conditioner, mask, argmax
+  )
+
+
+def autoregressive_inverse(
+    y: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    argmax: events_lib.Argmax,
+) -> tf.Tensor:
+  """Inverts `autoregressive_forward`, in one call of the network.
+
+  Args:
+    y: Events, `[..., length, K]` or codes `[..., length]`.
+    conditioner: Of a causal network.
+    argmax: Callable of logits, `[..., K]`, that returns one-hot vectors.
+
+  Returns:
+    Events like `y`.
+
+  Raises:
+    ValueError: If the conditioner returns neither `K` nor `2 K` channels.
+  """
+  parameters = shift_and_scale(conditioner(y), conditioner, y, argmax)
+  return conditioner.events.affine_inverse(y, *parameters)
+
+
+def autoregressive_forward(
+    x: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    argmax: events_lib.Argmax,
+) -> tf.Tensor:
+  """Changes each position given those before it, of the result.
+
+  It finds the one `y` that `autoregressive_inverse` maps to `x`, bit for bit,
+  as long as the network gives equal outputs for equal inputs of one shape. It
+  is a graph loop, and passes no gradient:
+
+  - If the network has a cache, it takes one step a position, and then one call
+    of the whole network to check the result: a step may round otherwise than
+    that call, and so choose another class at a tie.
+  - Without a cache, or where the check fails, it calls the whole network until
+    nothing changes: each call settles at least one more position, so that
+    `length` of them are enough.
+
+  Args:
+    x: Events, `[..., length, K]` or codes `[..., length]`.
+    conditioner: Of a causal network.
+    argmax: Callable of logits, `[..., K]`, that returns one-hot vectors.
+
+  Returns:
+    Events like `x`.
+
+  Raises:
+    ValueError: If the conditioner returns neither `K` nor `2 K` channels.
+  """
+  x = tf.stop_gradient(x)
+  events = conditioner.events
+
+  def evaluate(y):
+    return events.affine(
+        x, *shift_and_scale(conditioner(y), conditioner, x, argmax)
+    )
+
+  # A first call, which also builds the network outside of the loops.
+  y = evaluate(x)
+  if conditioner.has_cache:
+
+    def choose(token, outputs):
+      parameters = shift_and_scale(outputs, conditioner, x, argmax)
+      return events.affine(token, *parameters)
+
+    y = conditioner.generate(
+        x,
+        choose,
+        events.num_classes(x),
+        x.dtype,
+        batch_rank=x.shape.rank - events.rank,
+    )
+  length = tf.shape(x)[-events.rank]
+
+  def settle(i, y, unused_settled):
+    image = evaluate(y)
+    return i + 1, image, tf.reduce_all(tf.equal(image, y))
+
+  def is_unsettled(i, unused_y, settled):
+    return (i < length) & tf.logical_not(settled)
+
+  return tf.stop_gradient(tf.while_loop(is_unsettled, settle, (0, y, False))[1])
+
+
+def shift_and_scale(
+    outputs: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    like: tf.Tensor,
+    argmax: events_lib.Argmax,
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+  """Makes shifts and scales of what a conditioner returns.
+
+  Scales are drawn from the residues coprime with `K`, for any `K`; the logits
+  of all others have no effect and no gradient.
+
+  Args:
+    outputs: `Tensor`, shape `[..., K]`, the logits of the shift, or `[..., 2
+      K]`, with those of the scale behind them.
+    conditioner: The conditioner.
+    like: Events of the dtype, and the `K`, of the result.
+    argmax: Callable of logits, `[..., K]`, that returns one-hot vectors.
+
+  Returns:
+    Tokens `[..., K]` or codes `[...]`: the shift, and the scale or None.
+
+  Raises:
+    ValueError: If there are neither `K` nor `2 K` outputs.
+  """
+  events = conditioner.events
+  num_classes = events.num_classes(like)
+  channels = outputs.shape[-1]
+  if channels not in (num_classes, 2 * num_classes):
+    raise ValueError(
+        f'Expected a conditioner that returns {num_classes} or '
+        f'{2 * num_classes} channels; received {channels}.'
+    )
+  shift = events.choose(outputs[..., :num_classes], argmax, like.dtype)
+  if channels == num_classes:
+    return shift, None
+  logits = outputs[..., num_classes:]
+  invertible = modular_codes.invertible_scales(num_classes)
+  logits = tf.where(invertible, logits, tf.cast(-math.inf, logits.dtype))
+  return shift, events.choose(logits, argmax, like.dtype)
+
+
+def _couple(
+    affine: Callable[..., tf.Tensor],
+    x: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    mask: np.ndarray,
+    argmax: events_lib.Argmax,
+) -> tf.Tensor:
+  check_length(x, conditioner, mask)
+  events = conditioner.events
+  outputs = conditioner(events.keep(x, mask))
+  changed = affine(x, *shift_and_scale(outputs, conditioner, x, argmax))
+  return events.where(mask, x, changed)
+
+
+def check_length(
+    x: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
+) -> None:
+  """Raises a ValueError if events are not of the length of the mask."""
+  length = x.shape[-conditioner.events.rank]
+  if length not in (None, mask.size):
+    raise ValueError(
+        f'Expected an event of length {mask.size}, as the mask; received shape '
+        f'{x.shape}.'
+    )
