@@ -1,5 +1,7 @@
 """Keras layers: tensors in, tensors out."""
 
+from discrete_lvm.layers.bipartite_context_table import BipartiteContextTable
+from discrete_lvm.layers.context_table import ContextTable
 from discrete_lvm.layers.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.layers.made import MADE
 from discrete_lvm.layers.masked_dense import MaskedDense
@@ -8,6 +10,8 @@ from discrete_lvm.layers.straight_through_categorical import (
 )
 
 __all__ = [
+    'BipartiteContextTable',
+    'ContextTable',
     'GumbelSoftmax',
     'MADE',
     'MaskedDense',

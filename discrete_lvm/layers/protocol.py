@@ -1,0 +1,83 @@
+"""The checks that the causal layers share.
+
+Each of them has a parallel call and, to sample, `initial_state` and `step`; the
+docstrings of `MADE` say what these take and return.
+"""
+
+import tensorflow as tf
+
+
+def check_num_outputs(num_outputs):
+  """Returns `num_outputs`, a positive number.
+
+  Raises:
+    ValueError: If it is not positive.
+  """
+  if num_outputs < 1:
+    raise ValueError(
+        f'Expected a positive `num_outputs`; received {num_outputs}.'
+    )
+  return num_outputs
+
+
+def static_length_and_classes(inputs_shape):
+  """Returns the last two dimensions of `[..., length, K]`.
+
+  Raises:
+    ValueError: If they are not static.
+  """
+  shape = tf.TensorShape(inputs_shape)
+  if shape.rank is None or shape.rank < 2 or None in shape[-2:].as_list():
+    raise ValueError(
+        'Expected inputs of shape [..., length, K] with static length and K; '
+        f'received shape {shape}.'
+    )
+  return tuple(shape[-2:].as_list())
+
+
+def check_built(layer):
+  """Raises if a layer is not built.
+
+  Raises:
+    ValueError: If it is not.
+  """
+  if not layer.built:
+    raise ValueError(
+        'Expected a layer that is built, so that it knows length and K; '
+        'received none of `call` or `build` before.'
+    )
+
+
+def check_length(expected, length):
+  """Raises if a static length is not the one that a layer was built for.
+
+  Args:
+    expected: Python `int`.
+    length: Python `int`, int32 `Tensor`, or None.
+
+  Raises:
+    ValueError: If the value of `length` is known, and another.
+  """
+  length = None if length is None else tf.get_static_value(length)
+  if length is not None and length != expected:
+    raise ValueError(
+        f'Expected a `length` of {expected}, as when the layer was built; '
+        f'received {length}.'
+    )
+
+
+def check_context(has_context, context):
+  """Raises if a context is there or missing, other than when built.
+
+  Args:
+    has_context: Python `bool`: whether the layer was built with one.
+    context: `Tensor` or None.
+
+  Raises:
+    ValueError: If the two disagree.
+  """
+  if (context is None) == has_context:
+    raise ValueError(
+        f'Expected {"a" if has_context else "no"} `context`, as when the layer '
+        f'was built; received {"none" if context is None else "one"}.'
+    )
