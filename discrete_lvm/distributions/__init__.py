@@ -1,10 +1,16 @@
 """TensorFlow Probability distributions, one a file, and their divergences."""
 
+from discrete_lvm.distributions.autoregressive_categorical import (
+    AutoregressiveCategorical,
+)
 from discrete_lvm.distributions.bernoulli import Bernoulli
 from discrete_lvm.distributions.discretized_logistic_mixture import (
     DiscretizedLogisticMixture,
 )
 from discrete_lvm.distributions.exp_gumbel_softmax import ExpGumbelSoftmax
+from discrete_lvm.distributions.factorized_categorical import (
+    FactorizedCategorical,
+)
 from discrete_lvm.distributions.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.distributions.kl import categorical_kl
 from discrete_lvm.distributions.kl import plug_in_kl
@@ -19,9 +25,11 @@ from discrete_lvm.distributions.straight_through_one_hot_categorical import (
 )
 
 __all__ = [
+    'AutoregressiveCategorical',
     'Bernoulli',
     'DiscretizedLogisticMixture',
     'ExpGumbelSoftmax',
+    'FactorizedCategorical',
     'GumbelSoftmax',
     'LogitRelaxedBernoulli',
     'OneHotCategorical',

@@ -35,10 +35,12 @@ from discrete_lvm.ops.seeds import as_seed
 from discrete_lvm.ops.seeds import fold_in
 from discrete_lvm.ops.seeds import fold_in_replica
 from discrete_lvm.ops.seeds import split
+from discrete_lvm.ops.shapes import static_num_classes
 from discrete_lvm.ops.straight_through import is_one_hot
 from discrete_lvm.ops.straight_through import one_hot_argmax
-from discrete_lvm.ops.straight_through import static_num_classes
 from discrete_lvm.ops.straight_through import straight_through
+from discrete_lvm.ops.truncation import nucleus_logits
+from discrete_lvm.ops.truncation import top_k_logits
 
 __all__ = [
     'CosineSchedule',
@@ -65,6 +67,7 @@ __all__ = [
     'modular_affine_inverse',
     'modular_inverse_table',
     'nats_to_bits',
+    'nucleus_logits',
     'one_hot_add',
     'one_hot_affine',
     'one_hot_affine_inverse',
@@ -80,4 +83,5 @@ __all__ = [
     'split',
     'static_num_classes',
     'straight_through',
+    'top_k_logits',
 ]

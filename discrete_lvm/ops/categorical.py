@@ -4,12 +4,12 @@ import math
 
 import tensorflow as tf
 
-from discrete_lvm.ops import straight_through as st
+from discrete_lvm.ops import shapes
 
 
 def _log_probs(logits, name):
   logits = tf.convert_to_tensor(logits)
-  st.static_num_classes(logits, name)
+  shapes.static_num_classes(logits, name)
   dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
   return tf.nn.log_softmax(tf.cast(logits, dtype))
 
@@ -71,7 +71,7 @@ def categorical_kl(
   """
   with tf.name_scope(name):
     if prior_logits is None:
-      num_classes = st.static_num_classes(
+      num_classes = shapes.static_num_classes(
           tf.convert_to_tensor(logits), 'logits'
       )
       return math.log(num_classes) - categorical_entropy(logits)

@@ -18,7 +18,7 @@ vector of its largest coordinate. Second derivatives are not defined: they raise
 import tensorflow as tf
 
 from discrete_lvm.ops import modular_codes
-from discrete_lvm.ops import straight_through as st
+from discrete_lvm.ops import shapes
 
 
 def one_hot_add(
@@ -265,9 +265,9 @@ def _multilinear(function, arguments):
 def _common_num_classes(arguments):
   """Returns the `K` of all arguments, once it is one and so is the dtype."""
   (name, first), *others = arguments.items()
-  num_classes = st.static_num_classes(first, name, minimum=2)
+  num_classes = shapes.static_num_classes(first, name, minimum=2)
   for other_name, other in others:
-    if st.static_num_classes(other, other_name, minimum=2) != num_classes:
+    if shapes.static_num_classes(other, other_name, minimum=2) != num_classes:
       raise ValueError(
           f'Expected `{other_name}` with as many classes as `{name}`, '
           f'{num_classes}; received {other.shape[-1]}.'

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from discrete_lvm.ops import shapes
+
 
 def one_hot_argmax(
     logits: tf.Tensor,
@@ -30,7 +32,7 @@ def one_hot_argmax(
   """
   with tf.name_scope(name):
     logits = tf.convert_to_tensor(logits)
-    num_classes = static_num_classes(logits, 'logits')
+    num_classes = shapes.static_num_classes(logits, 'logits')
     index = tf.argmax(logits, axis=-1, output_type=tf.int32)
     return tf.one_hot(index, num_classes, dtype=dtype or logits.dtype)
 
@@ -109,31 +111,3 @@ def straight_through(
 def _straight_through(hard, surrogate):
   del surrogate
   return tf.identity(hard), lambda dy: (None, dy)
-
-
-def static_num_classes(x: tf.Tensor, name: str, minimum: int = 1) -> int:
-  """Returns the size of the last axis, which must be static.
-
-  Args:
-    x: `Tensor` or `TensorShape`, of shape `[..., K]`.
-    name: Python `str`, what the error calls `x`.
-    minimum: The least `K` that is accepted.
-
-  Returns:
-    `K`, a Python `int`.
-
-  Raises:
-    ValueError: If `x` has no last axis, or `K` is unknown or below `minimum`.
-
-  Example:
-    >>> static_num_classes(tf.zeros([2, 3]), 'logits')
-    3
-  """
-  shape = x if isinstance(x, tf.TensorShape) else x.shape
-  num_classes = shape[-1] if shape.rank else None
-  if num_classes is None or num_classes < minimum:
-    raise ValueError(
-        f'Expected `{name}` of shape [..., K] with a static K of at least '
-        f'{minimum}; received shape {shape}.'
-    )
-  return num_classes

@@ -1,0 +1,177 @@
+"""The law of tokens that a causal network gives, one after the other."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import tensor_util
+
+from discrete_lvm import ops
+from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.distributions import sequence_distribution
+from discrete_lvm.ops import conditioners
+from discrete_lvm.ops import temperatures
+
+
+class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
+  """Categorical tokens, each given those before it in the network's order.
+
+      log p(x) = sum_t log softmax(conditioner(x)[t])[x[t]]
+
+  `log_prob` takes one call of the network. It is differentiable in all the
+  network's variables, in the context and in one-hot events: in each token both
+  as the one whose mass is taken, `sum_k x[k] log p[k]`, and as the input of the
+  network at later positions. Logits of -inf and tokens that are not one-hot are
+  as in `OneHotCategorical`.
+
+  `sample(sample_shape, seed=None, temperature=1., top_k=None, top_p=None)` is
+  one graph loop. It takes one `step` of the network a position; a network
+  without them is evaluated on all positions at each. Logits are divided by the
+  `temperature`, a positive scalar; then the `top_k` most probable classes are
+  left, and of their law those of `ops.nucleus_logits` at `top_p`. `log_prob` is
+  always that at temperature 1 with all classes. `tfd.Sample` and
+  `tfd.Independent` pass these arguments on, `tfd.TransformedDistribution` takes
+  them in a dict `distribution_kwargs`.
+
+  Args:
+    conditioner: Callable, for instance a Keras layer, of events, `[batch,
+      length, K]` (float32, or float64 if the events are) or codes `[batch,
+      length]`, that returns logits, `[batch, length, K]`. Those at a position
+      must depend on positions before it alone, in its `order` if it has one,
+      else from the first to the last: see `bijectors.check_causal`. It has a
+      cache if it has the methods `initial_state` and `step`, as `layers.MADE`.
+    length: Python `int`, the number of tokens.
+    num_classes: Python `int`: `K`.
+    context: Floating `Tensor` or variable, shape `[..., length, features]`,
+      which the network gets as `context=`. Its leading dimensions are the batch
+      shape. By default none.
+    dtype: Type of the events: floating, `[length, K]` of one-hot vectors; or
+      integer, `[length]` of codes, with no one-hot vector made on the way.
+    validate_args: Python `bool`: whether to check that events are one-hot, or
+      codes in range (not under XLA, which drops assertions).
+    name: Python `str`, prefix of the ops.
+
+  Raises:
+    ValueError: If `length` or `num_classes` is below 1, or 2 for codes; if
+      `dtype` is neither floating nor an integer type that holds the codes; if
+      the conditioner returns other than `K` channels; if an event is of another
+      shape; or in `sample`, if `temperature` is not positive, `top_k` is below
+      1 or `top_p` not in (0, 1].
+    tf.errors.InvalidArgumentError: Under `validate_args`, if a token is not
+      one-hot, or no code in `[0, K)`.
+
+  Example:
+    >>> made = dlvm.layers.MADE(num_outputs=3, hidden_units=[16], seed=0)
+    >>> d = dlvm.distributions.AutoregressiveCategorical(
+    ...     made, length=2, num_classes=3)
+    >>> x = d.sample(4, seed=[0, 1], top_p=.9)
+    >>> x.shape, d.log_prob(x).shape
+    (TensorShape([4, 2, 3]), TensorShape([4]))
+    >>> len(d.trainable_variables)
+    4
+  """
+
+  def __init__(
+      self,
+      conditioner,
+      length,
+      num_classes,
+      context=None,
+      dtype=tf.float32,
+      validate_args=False,
+      name='AutoregressiveCategorical',
+  ):
+    parameters = dict(locals())
+    with tf.name_scope(name) as name:
+      self._context = tensor_util.convert_nonref_to_tensor(
+          context, dtype_hint=tf.float32, name='context'
+      )
+      self._conditioner = conditioners.Conditioner(
+          conditioner,
+          self._context,
+          num_classes if tf.as_dtype(dtype).is_integer else None,
+      )
+      super().__init__(
+          length,
+          num_classes,
+          dtype,
+          reparameterization_type=tfp.distributions.NOT_REPARAMETERIZED,
+          validate_args=validate_args,
+          # No statistic is undefined.
+          allow_nan_stats=True,
+          parameters=parameters,
+          name=name,
+      )
+
+  @property
+  def conditioner(self):
+    """The argument `conditioner`."""
+    return self._conditioner.network
+
+  @property
+  def context(self):
+    """The argument `context`."""
+    return self._context
+
+  @classmethod
+  def _parameter_properties(cls, dtype, num_classes=None):
+    return {'context': tfp.util.ParameterProperties(event_ndims=2)}
+
+  def conditional_logits(self, x, name='conditional_logits'):
+    """Returns the logits of each token given those before it.
+
+    Args:
+      x: Event, shape `[..., length, K]` or codes `[..., length]`.
+      name: Python `str`, name scope of the ops.
+
+    Returns:
+      `Tensor`, shape `[..., length, K]`, float32 at the least: unnormalised
+      log-probabilities in nats.
+    """
+    with self._name_and_control_scope(name):
+      x = tf.convert_to_tensor(x, dtype_hint=self.dtype)
+      with tf.control_dependencies(self._sample_control_dependencies(x)):
+        return self._token_logits(tf.identity(x))
+
+  def _token_logits(self, x):
+    return self._checked(self._conditioner(self._conditioner.events.check(x)))
+
+  def _checked(self, logits):
+    if logits.shape[-1] != self.num_classes:
+      raise ValueError(
+          f'Expected a conditioner that returns {self.num_classes} channels; '
+          f'received {logits.shape[-1]}.'
+      )
+    return parameters_lib.at_least_float32(logits)
+
+  def _sample_n(self, n, seed=None, temperature=1.0, top_k=None, top_p=None):
+    seed = tfp.random.sanitize_seed(seed, salt='AutoregressiveCategorical')
+    temperatures.check_positive(temperature)
+    events = self._conditioner.events
+    dtype = tf.int32 if self.dtype.is_integer else self.dtype
+    shape = tf.concat([[n], self.batch_shape_tensor(), [self.length]], axis=0)
+    if not getattr(self.conditioner, 'built', True):
+      # A loop cannot create the variables of a network.
+      self._conditioner(events.nothing(shape, self.num_classes, dtype))
+
+    def choose(position, outputs):
+      logits = self._checked(outputs)
+      # Centred before a low temperature magnifies the rounding of the sum.
+      logits -= tf.reduce_max(logits, axis=-1, keepdims=True)
+      logits /= tf.cast(temperature, logits.dtype)
+      if top_k is not None:
+        logits = ops.top_k_logits(logits, top_k)
+      if top_p is not None:
+        logits = ops.nucleus_logits(logits, top_p)
+      # Drawn a position at a time: for all at once there may be no memory.
+      perturbed = ops.perturb(
+          logits, seed=ops.fold_in(seed, tf.reduce_max(position))
+      )
+      return events.choose(perturbed, ops.one_hot_argmax, dtype)
+
+    sample = self._conditioner.generate(
+        tf.broadcast_to(tf.range(self.length), shape),
+        choose,
+        self.num_classes,
+        dtype,
+        batch_rank=1 + self.batch_shape.rank,
+    )
+    return tf.cast(sample, self.dtype)

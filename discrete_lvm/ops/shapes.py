@@ -1,0 +1,31 @@
+"""Checks of static shapes."""
+
+import tensorflow as tf
+
+
+def static_num_classes(x: tf.Tensor, name: str, minimum: int = 1) -> int:
+  """Returns the size of the last axis, which must be static.
+
+  Args:
+    x: `Tensor` or `TensorShape`, of shape `[..., K]`.
+    name: Python `str`, what the error calls `x`.
+    minimum: The least `K` that is accepted.
+
+  Returns:
+    `K`, a Python `int`.
+
+  Raises:
+    ValueError: If `x` has no last axis, or `K` is unknown or below `minimum`.
+
+  Example:
+    >>> static_num_classes(tf.zeros([2, 3]), 'logits')
+    3
+  """
+  shape = x if isinstance(x, tf.TensorShape) else x.shape
+  num_classes = shape[-1] if shape.rank else None
+  if num_classes is None or num_classes < minimum:
+    raise ValueError(
+        f'Expected `{name}` of shape [..., K] with a static K of at least '
+        f'{minimum}; received shape {shape}.'
+    )
+  return num_classes
