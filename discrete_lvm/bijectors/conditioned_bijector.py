@@ -9,7 +9,9 @@ from discrete_lvm.ops import conditioners
 
 
 class ConditionedBijector(discrete_bijector.DiscreteBijector):
-  """Abstract permutation of events of tokens, by way of a network.
+  """Abstract permutation of sequences, by way of a network.
+
+  Its batch shape is that of the context, which broadcasts against the events.
 
   Args:
     conditioner: Callable of events, as `ops.conditioners.Conditioner` takes.
@@ -19,7 +21,8 @@ class ConditionedBijector(discrete_bijector.DiscreteBijector):
     **kwargs: As for `tfb.Bijector`.
 
   Raises:
-    ValueError: If `num_classes` is below 2.
+    ValueError: If `num_classes` is below 2, the context of a shape that does
+      not fit the events, or an event of another shape or type.
     tf.errors.InvalidArgumentError: Under `validate_args`, if a token is not
       one-hot, or no code in `[0, K)` (not under XLA, which drops assertions).
   """
@@ -38,15 +41,14 @@ class ConditionedBijector(discrete_bijector.DiscreteBijector):
     return {'context': tfp.util.ParameterProperties(event_ndims=2)}
 
   def _checked(self, x):
+    """Returns events, after their checks, of the batch shape of the result."""
     x = self._conditioner.events.check(x)
-    if not self.validate_args:
-      return x
-    num_classes = self.parameters['num_classes']
-    if num_classes is None:
-      assertions = discrete_bijector.one_hot_assertions(x, 'event')
-    else:
-      in_range = tf.reduce_all((x >= 0) & (x < num_classes))
-      message = f'Expected codes in [0, {num_classes}); received:'
-      assertions = [tf.debugging.Assert(in_range, [message, x])]
-    with tf.control_dependencies(assertions):
-      return tf.identity(x)
+    if self.validate_args:
+      num_classes = self.parameters['num_classes']
+      if num_classes is None:
+        assertions = discrete_bijector.one_hot_assertions(x, 'event')
+      else:
+        assertions = discrete_bijector.code_assertions(x, num_classes)
+      with tf.control_dependencies(assertions):
+        x = tf.identity(x)
+    return self._conditioner.broadcast(x)

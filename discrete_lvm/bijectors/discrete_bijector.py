@@ -1,4 +1,4 @@
-"""What the bijectors of one-hot events have in common."""
+"""What the bijectors of discrete events have in common."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -23,38 +23,28 @@ def one_hot_assertions(x, name):
   ]
 
 
+def code_assertions(x, num_classes):
+  """Returns the run-time checks that codes are in `[0, K)`."""
+  return [
+      tf.debugging.Assert(
+          tf.reduce_all((x >= 0) & (x < num_classes)),
+          data=[f'Expected codes in [0, {num_classes}); received:', x],
+      )
+  ]
+
+
 class DiscreteBijector(tfb.Bijector):
-  """Abstract permutation of one-hot events; it has no volume term.
+  """Abstract permutation of discrete events; it has no volume term.
 
   Args:
-    event_ndims: Python `int`, the rank of an event: 1 for `[K]`, 2 for
-      `[length, K]`.
+    event_ndims: Python `int`, the rank of an event.
     **kwargs: As for `tfb.Bijector`.
-
-  Raises:
-    ValueError: If the rank of an event is lower, or its last axis not static.
-    tf.errors.InvalidArgumentError: Under `validate_args`, if an event is not
-      one-hot (not under XLA, which drops assertions).
   """
 
   def __init__(self, event_ndims, **kwargs):
     super().__init__(
         forward_min_event_ndims=event_ndims, is_constant_jacobian=True, **kwargs
     )
-
-  def _checked(self, x):
-    """Returns the event, after its checks."""
-    axes = ['length', 'K'][-self.forward_min_event_ndims :]
-    rank = x.shape.rank
-    if rank is None or rank < len(axes) or x.shape[-1] is None:
-      raise ValueError(
-          f'Expected an event of shape [..., {", ".join(axes)}] with a static '
-          f'K; received shape {x.shape}.'
-      )
-    if not self.validate_args:
-      return x
-    with tf.control_dependencies(one_hot_assertions(x, 'event')):
-      return tf.identity(x)
 
   def _forward_log_det_jacobian(self, x):
     return zero_log_det(x)

@@ -89,6 +89,15 @@ class ModularAffine(discrete_bijector.DiscreteBijector):
         self._checked(y), *self._parameters_like(y)
     )
 
+  def _checked(self, x):
+    ops.static_num_classes(x, 'event', minimum=2)
+    if not self.validate_args:
+      return x
+    with tf.control_dependencies(
+        discrete_bijector.one_hot_assertions(x, 'event')
+    ):
+      return tf.identity(x)
+
   def _parameters_like(self, x):
     return [
         None if parameter is None else tf.cast(parameter, x.dtype)

@@ -69,14 +69,11 @@ class OneHot(tfb.Bijector):
     return {}
 
   def _forward(self, x):
+    checks = []
     if self.validate_args:
-      in_range = tf.reduce_all((x >= 0) & (x < self._num_classes))
-      check = tf.debugging.Assert(
-          in_range,
-          [f'Expected codes in [0, {self._num_classes}); received:', x],
-      )
-      with tf.control_dependencies([check]):
-        x = tf.identity(x)
+      checks = discrete_bijector.code_assertions(x, self._num_classes)
+    with tf.control_dependencies(checks):
+      x = tf.identity(x)
     return tf.one_hot(x, self._num_classes, dtype=self._one_hot_dtype)
 
   def _inverse(self, y):

@@ -1,6 +1,7 @@
 """A network as the conditioner of a flow or a distribution: the one adapter."""
 
 from collections.abc import Callable
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -22,14 +23,14 @@ class Conditioner(tf.Module):
       channels]`. It has a cache if it has the methods `initial_state` and
       `step`, as `layers.MADE` does.
     context: `Tensor`, shape `[..., length, features]`, whose leading dimensions
-      broadcast to the batch shape of the events: the network, and its
+      broadcast against those of the events: the network, and its
       `initial_state`, get it as `context=`. By default they get none.
     num_classes: Python `int`, `K` of codes; None: events are one-hot.
     name: Python `str`.
 
   Raises:
     ValueError: If the network returns another number of positions, or the
-      context has a larger batch shape than the events.
+      shape of the context does not fit that of the events.
 
   Example:
     >>> from discrete_lvm.ops import conditioners
@@ -59,12 +60,16 @@ class Conditioner(tf.Module):
     """Whether the network can take one step at a time."""
     return hasattr(self.network, 'step')
 
+  def broadcast(self, x: tf.Tensor) -> tf.Tensor:
+    """Returns events of the batch shape of the context and theirs, as one."""
+    return self._broadcast(x, x.shape.rank - self.events.rank)
+
   def __call__(self, x: tf.Tensor) -> tf.Tensor:
     """Returns the outputs for events, shape `[..., length, channels]`."""
-    x = self.events.network_inputs(x)
+    x = self.broadcast(self.events.network_inputs(x))
     batch_rank = x.shape.rank - self.events.rank
-    flat, context = self._merge_batch(x, batch_rank)
-    outputs = self._evaluate(flat, context)
+    context = self._merged_context(x, batch_rank)
+    outputs = self._evaluate(_merge_batch(x, batch_rank), context)
     return _split_batch(outputs, x, batch_rank)
 
   def generate(
@@ -79,7 +84,7 @@ class Conditioner(tf.Module):
 
     Without a cache the network is evaluated on all positions at each. Its
     outputs at a position must depend on those before it alone, in its `order`
-    if it has a cache and one, else from the first to the last.
+    if it has one, else from the first to the last.
 
     Args:
       inputs: `Tensor`, shape `batch_shape + [length, ...]`: what `choose` needs
@@ -93,23 +98,36 @@ class Conditioner(tf.Module):
     Returns:
       Events of that type, `[..., length, K]` or codes `[..., length]`.
     """
-    flat, context = self._merge_batch(inputs, batch_rank)
-    static_batch, length = flat.shape[0], flat.shape[1]
+    event_rank = inputs.shape.rank - batch_rank
+    inputs = self._broadcast(inputs, batch_rank)
+    batch_rank = inputs.shape.rank - event_rank
+    context = self._merged_context(inputs, batch_rank)
+    flat = _merge_batch(inputs, batch_rank)
+    static_batch, length = flat.shape[:2]
     batch_shape = tf.shape(flat)[:1]
     if length is None:
       length = tf.shape(flat)[1]
-    network = self.network
-    if not self.has_cache:
-      network = _Reevaluation(self._evaluate, self.events, num_classes, dtype)
-    order = tf.convert_to_tensor(getattr(network, 'order', tf.range(length)))
+    order = tf.convert_to_tensor(
+        getattr(self.network, 'order', tf.range(length)), tf.int32
+    )
     token = self.events.nothing(batch_shape, num_classes, dtype)
     token = tf.ensure_shape(token, [static_batch, *token.shape[1:]])
+    network = self.network
+    if not self.has_cache:
+      nothing = self.events.nothing(
+          tf.concat([batch_shape, [length]], axis=0), num_classes, dtype
+      )
+      network = _Reevaluation(
+          functools.partial(self._evaluate, context=context),
+          self.events,
+          self.events.network_inputs(nothing),
+          order,
+      )
 
     def step(t, token, state, tokens):
       outputs, state = network.step(self.events.network_inputs(token), state)
-      position = tf.cast(order[t], tf.int32)
-      token = choose(tf.gather(flat, position, axis=1), outputs)
-      return t + 1, token, state, tokens.write(position, token)
+      token = choose(tf.gather(flat, order[t], axis=1), outputs)
+      return t + 1, token, state, tokens.write(order[t], token)
 
     start = (
         0,
@@ -133,26 +151,30 @@ class Conditioner(tf.Module):
       )
     return outputs
 
-  def _merge_batch(self, x, batch_rank):
-    """Returns `x` and the context with one batch dimension."""
-    batch_shape = tf.shape(x)[:batch_rank]
-    context = None
-    if self._context is not None:
-      context = tf.convert_to_tensor(self._context)
-      features = context.shape[-2:]
-      _check_context(context.shape, x.shape, batch_rank)
-      rest = tf.shape(context)[-2:]
-      shape = tf.concat([batch_shape, rest], axis=0)
-      context = tf.reshape(
-          tf.broadcast_to(context, shape), tf.concat([[-1], rest], axis=0)
-      )
-      context = tf.ensure_shape(context, [None, *features])
-    shape = tf.concat([[-1], tf.shape(x)[batch_rank:]], axis=0)
-    static_batch = x.shape[:batch_rank].num_elements()
-    flat = tf.ensure_shape(
-        tf.reshape(x, shape), [static_batch, *x.shape[batch_rank:]]
+  def _broadcast(self, x, batch_rank):
+    if self._context is None:
+      return x
+    context = tf.convert_to_tensor(self._context)
+    static_shape = _broadcast_shape(context.shape, x.shape, batch_rank)
+    batch_shape = tf.broadcast_dynamic_shape(
+        tf.shape(context)[:-2], tf.shape(x)[:batch_rank]
     )
-    return flat, context
+    shape = tf.concat([batch_shape, tf.shape(x)[batch_rank:]], axis=0)
+    return tf.ensure_shape(
+        tf.broadcast_to(x, shape), static_shape + x.shape[batch_rank:]
+    )
+
+  def _merged_context(self, x, batch_rank):
+    """Returns the context of events, with one batch dimension, or None."""
+    if self._context is None:
+      return None
+    context = tf.convert_to_tensor(self._context)
+    batch_shape, rest = tf.shape(x)[:batch_rank], tf.shape(context)[-2:]
+    context = tf.ensure_shape(
+        tf.broadcast_to(context, tf.concat([batch_shape, rest], axis=0)),
+        x.shape[:batch_rank] + context.shape[-2:],
+    )
+    return _merge_batch(context, batch_rank)
 
   def _track(self):
     values = [
@@ -168,24 +190,32 @@ class Conditioner(tf.Module):
 class _Reevaluation:
   """The steps of a network without a cache: each evaluates all positions."""
 
-  def __init__(self, evaluate, events, num_classes, dtype):
+  def __init__(self, evaluate, events, nothing, order):
     self._evaluate = evaluate
     self._events = events
-    self._num_classes = num_classes
-    self._dtype = dtype
-    self._context = None
+    self._nothing = nothing
+    self._order = order
 
   def initial_state(self, batch_shape, length, context=None):
-    self._context = context
-    shape = tf.concat([batch_shape, [length]], axis=0)
-    return 0, self._events.nothing(shape, self._num_classes, self._dtype)
+    del batch_shape, length, context  # `evaluate` and `nothing` have them.
+    return 0, self._nothing
 
   def step(self, token, state):
     index, seen = state
-    is_previous = tf.equal(tf.range(tf.shape(seen)[1]), index - 1)
-    seen = self._events.where(is_previous, token[:, tf.newaxis], seen)
-    outputs = self._evaluate(seen, self._context)
-    return tf.gather(outputs, index, axis=1), (index + 1, seen)
+    previous = self._order[tf.maximum(index - 1, 0)]
+    is_new = (index > 0) & tf.equal(tf.range(tf.shape(seen)[1]), previous)
+    seen = self._events.where(is_new, token[:, tf.newaxis], seen)
+    outputs = tf.gather(self._evaluate(seen), self._order[index], axis=1)
+    return outputs, (index + 1, seen)
+
+
+def _merge_batch(x, batch_rank):
+  """Returns `x` with one batch dimension."""
+  shape = tf.concat([[-1], tf.shape(x)[batch_rank:]], axis=0)
+  static_batch = x.shape[:batch_rank].num_elements()
+  return tf.ensure_shape(
+      tf.reshape(x, shape), [static_batch, *x.shape[batch_rank:]]
+  )
 
 
 def _split_batch(flat, x, batch_rank):
@@ -198,27 +228,23 @@ def _split_batch(flat, x, batch_rank):
   )
 
 
-def _check_context(shape, events_shape, batch_rank):
-  batch_shape, length = events_shape[:batch_rank], events_shape[batch_rank]
-  fits = (
-      shape.rank is not None
-      and 2 <= shape.rank <= batch_rank + 2
-      and (None in (length, shape[-2]) or length == shape[-2])
-      and all(
-          given in (None, 1, size) or size is None
-          for given, size in zip(
-              shape[:-2].as_list()[::-1],
-              batch_shape.as_list()[::-1],
-              strict=False,
-          )
-      )
+def _broadcast_shape(context_shape, shape, batch_rank):
+  """Returns the static batch shape of events and a context, once they fit."""
+  batch_shape, length = shape[:batch_rank], shape[batch_rank : batch_rank + 1]
+  if (
+      context_shape.rank is not None
+      and context_shape.rank >= 2
+      and context_shape[-2:-1].is_compatible_with(length)
+  ):
+    try:
+      return tf.broadcast_static_shape(context_shape[:-2], batch_shape)
+    except ValueError:
+      pass
+  raise ValueError(
+      'Expected a `context` of shape [..., length, features] whose leading '
+      f'dimensions broadcast against those of {shape}, of length {length[0]}; '
+      f'received {context_shape}.'
   )
-  if not fits:
-    raise ValueError(
-        'Expected a context of shape [..., length, features] whose leading '
-        f'dimensions broadcast to {batch_shape}, at a length of {length}; '
-        f'received {shape}.'
-    )
 
 
 def _given(context: tf.Tensor | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ are bijections, exact and without a volume term.
 """
 
 from collections.abc import Callable
+import functools
 import math
 
 import numpy as np
@@ -38,7 +39,8 @@ def bipartite_forward(
     ValueError: If the event is not of the length of the mask, or the
       conditioner returns neither `K` nor `2 K` channels.
   """
-  return _couple(conditioner.events.affine, x, conditioner, mask, argmax)
+  change = functools.partial(_affine, events=conditioner.events, argmax=argmax)
+  return couple(x, conditioner, mask, change)
 
 
 def bipartite_inverse(
@@ -48,9 +50,10 @@ def bipartite_inverse(
     argmax: events_lib.Argmax,
 ) -> tf.Tensor:
   """Inverts `bipartite_forward`, whose arguments it takes."""
-  return _couple(
-      conditioner.events.affine_inverse, y, conditioner, mask, argmax
+  change = functools.partial(
+      _affine_inverse, events=conditioner.events, argmax=argmax
   )
+  return couple(y, conditioner, mask, change)
 
 
 def autoregressive_inverse(
@@ -71,8 +74,7 @@ def autoregressive_inverse(
   Raises:
     ValueError: If the conditioner returns neither `K` nor `2 K` channels.
   """
-  parameters = shift_and_scale(conditioner(y), conditioner, y, argmax)
-  return conditioner.events.affine_inverse(y, *parameters)
+  return _affine_inverse(y, conditioner(y), conditioner.events, argmax)
 
 
 def autoregressive_forward(
@@ -108,17 +110,14 @@ def autoregressive_forward(
   events = conditioner.events
 
   def evaluate(y):
-    return events.affine(
-        x, *shift_and_scale(conditioner(y), conditioner, x, argmax)
-    )
+    return _affine(x, conditioner(y), events, argmax)
 
   # A first call, which also builds the network outside of the loops.
   y = evaluate(x)
   if conditioner.has_cache:
 
     def choose(token, outputs):
-      parameters = shift_and_scale(outputs, conditioner, x, argmax)
-      return events.affine(token, *parameters)
+      return _affine(token, outputs, events, argmax)
 
     y = conditioner.generate(
         x,
@@ -141,8 +140,8 @@ def autoregressive_forward(
 
 def shift_and_scale(
     outputs: tf.Tensor,
-    conditioner: conditioners.Conditioner,
-    like: tf.Tensor,
+    x: tf.Tensor,
+    events: events_lib.Events,
     argmax: events_lib.Argmax,
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
   """Makes shifts and scales of what a conditioner returns.
@@ -153,8 +152,8 @@ def shift_and_scale(
   Args:
     outputs: `Tensor`, shape `[..., K]`, the logits of the shift, or `[..., 2
       K]`, with those of the scale behind them.
-    conditioner: The conditioner.
-    like: Events of the dtype, and the `K`, of the result.
+    x: Events or tokens, whose dtype and `K` the result has.
+    events: The form of the events.
     argmax: Callable of logits, `[..., K]`, that returns one-hot vectors.
 
   Returns:
@@ -163,44 +162,59 @@ def shift_and_scale(
   Raises:
     ValueError: If there are neither `K` nor `2 K` outputs.
   """
-  events = conditioner.events
-  num_classes = events.num_classes(like)
+  num_classes = events.num_classes(x)
   channels = outputs.shape[-1]
   if channels not in (num_classes, 2 * num_classes):
     raise ValueError(
         f'Expected a conditioner that returns {num_classes} or '
         f'{2 * num_classes} channels; received {channels}.'
     )
-  shift = events.choose(outputs[..., :num_classes], argmax, like.dtype)
+  shift = events.choose(outputs[..., :num_classes], argmax, x.dtype)
   if channels == num_classes:
     return shift, None
   logits = outputs[..., num_classes:]
   invertible = modular_codes.invertible_scales(num_classes)
   logits = tf.where(invertible, logits, tf.cast(-math.inf, logits.dtype))
-  return shift, events.choose(logits, argmax, like.dtype)
+  return shift, events.choose(logits, argmax, x.dtype)
 
 
-def _couple(
-    affine: Callable[..., tf.Tensor],
+def couple(
     x: tf.Tensor,
     conditioner: conditioners.Conditioner,
     mask: np.ndarray,
-    argmax: events_lib.Argmax,
+    change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tf.Tensor:
-  check_length(x, conditioner, mask)
+  """Changes the positions where `mask` is False, given the others.
+
+  Args:
+    x: Events, `[..., length, K]` or codes `[..., length]`.
+    conditioner: Sees the positions where `mask` is True; the others say
+      nothing.
+    mask: Array of `bool`, shape `[length]`.
+    change: Callable of events and of the conditioner's outputs, which returns
+      the events with every position changed.
+
+  Returns:
+    Events like `x`.
+
+  Raises:
+    ValueError: If the event is not of the length of the mask.
+  """
   events = conditioner.events
-  outputs = conditioner(events.keep(x, mask))
-  changed = affine(x, *shift_and_scale(outputs, conditioner, x, argmax))
-  return events.where(mask, x, changed)
-
-
-def check_length(
-    x: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
-) -> None:
-  """Raises a ValueError if events are not of the length of the mask."""
-  length = x.shape[-conditioner.events.rank]
+  length = x.shape[-events.rank]
   if length not in (None, mask.size):
     raise ValueError(
         f'Expected an event of length {mask.size}, as the mask; received shape '
         f'{x.shape}.'
     )
+  outputs = conditioner(events.keep(x, mask))
+  return events.where(mask, x, change(x, outputs))
+
+
+def _affine(x, outputs, events, argmax):
+  """Changes events or tokens by the shift and scale of outputs."""
+  return events.affine(x, *shift_and_scale(outputs, x, events, argmax))
+
+
+def _affine_inverse(y, outputs, events, argmax):
+  return events.affine_inverse(y, *shift_and_scale(outputs, y, events, argmax))

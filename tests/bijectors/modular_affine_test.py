@@ -82,7 +82,7 @@ class ModularAffineTest(tf.test.TestCase, parameterized.TestCase):
     bijector = bijectors.ModularAffine(tf.one_hot(1, 3), validate_args=True)
     with self.assertRaisesRegex(ValueError, 'as many classes'):
       bijector.forward(tf.one_hot(1, 4))
-    with self.assertRaisesRegex(ValueError, r'event of shape \[..., K\]'):
+    with self.assertRaisesRegex(ValueError, r'`event` of shape \[..., K\]'):
       bijector.forward(1.0)
     with self.assertRaisesRegex(ValueError, '`shift` of shape'):
       bijectors.ModularAffine(tf.ones([2, 1]))
