@@ -53,9 +53,6 @@ _ESTIMATOR = flags.DEFINE_enum(
 _NUM_LATENTS = flags.DEFINE_integer(
     'num_latents', 20, 'Number of latents N.', lower_bound=1
 )
-_NUM_CLASSES = flags.DEFINE_integer(
-    'num_classes', 10, 'Number of classes K of a latent.', lower_bound=2
-)
 _ENCODER_UNITS = flags.DEFINE_list(
     'encoder_units', [], 'Widths of hidden layers of the encoder, by commas.'
 )
@@ -65,19 +62,6 @@ _DECODER_UNITS = flags.DEFINE_list(
 _PRIOR = flags.DEFINE_enum(
     'prior', 'uniform', ['uniform', 'learned'], 'Prior of the codes.'
 )
-_TEMPERATURE_SCHEDULE = flags.DEFINE_string(
-    'temperature_schedule',
-    'exponential:initial=1,rate=1e-4,minimum=0.3,every=500',
-    f'Temperature of the estimator: {schedules.SYNTAX}.',
-)
-_LEARNING_RATE = flags.DEFINE_string(
-    'learning_rate',
-    '1e-3',
-    f'Learning rate of Adam: {schedules.SYNTAX}.',
-)
-_BATCH_SIZE = flags.DEFINE_integer(
-    'batch_size', 100, 'Examples a step.', lower_bound=1
-)
 _NUM_IMPORTANCE_SAMPLES = flags.DEFINE_integer(
     'num_importance_samples',
     1000,
@@ -86,6 +70,13 @@ _NUM_IMPORTANCE_SAMPLES = flags.DEFINE_integer(
 )
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/gumbel_softmax_vae')
 flags.set_default(shared_flags.NUM_STEPS, 16_000)
+flags.set_default(shared_flags.NUM_CLASSES, 10)
+flags.set_default(shared_flags.BATCH_SIZE, 100)
+flags.set_default(shared_flags.LEARNING_RATE, '1e-3')
+flags.set_default(
+    shared_flags.TEMPERATURE_SCHEDULE,
+    'exponential:initial=1,rate=1e-4,minimum=0.3,every=500',
+)
 
 # What makes a run the run that it is. The others may change when it resumes.
 _CONFIG_FLAGS = (
@@ -93,11 +84,11 @@ _CONFIG_FLAGS = (
     shared_flags.JIT,
     _ESTIMATOR,
     _NUM_LATENTS,
-    _NUM_CLASSES,
+    shared_flags.NUM_CLASSES,
     _PRIOR,
-    _TEMPERATURE_SCHEDULE,
-    _LEARNING_RATE,
-    _BATCH_SIZE,
+    shared_flags.TEMPERATURE_SCHEDULE,
+    shared_flags.LEARNING_RATE,
+    shared_flags.BATCH_SIZE,
 )
 _UNITS_FLAGS = (_ENCODER_UNITS, _DECODER_UNITS)
 _EVAL_BATCH_SIZE = 100
@@ -255,8 +246,10 @@ def main(argv: Sequence[str]) -> None:
   del argv
   seed, num_steps = shared_flags.SEED.value, shared_flags.NUM_STEPS.value
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
-  temperature = schedules.parse_positive(_TEMPERATURE_SCHEDULE.value, num_steps)
-  learning_rate = schedules.parse(_LEARNING_RATE.value)
+  temperature = schedules.parse_positive(
+      shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
+  )
+  learning_rate = schedules.parse(shared_flags.LEARNING_RATE.value)
   units = {flag.name: _parse_units(flag) for flag in _UNITS_FLAGS}
   images = data.load(
       _DATASET.value,
@@ -274,7 +267,7 @@ def main(argv: Sequence[str]) -> None:
       images.image_shape,
       **units,
       num_latents=_NUM_LATENTS.value,
-      num_classes=_NUM_CLASSES.value,
+      num_classes=shared_flags.NUM_CLASSES.value,
       prior=_PRIOR.value,
       estimator=dlvm.estimators.ESTIMATORS[_ESTIMATOR.value](),
   )
@@ -289,7 +282,7 @@ def main(argv: Sequence[str]) -> None:
   trainer.fit(
       dlvm.training.ShuffledBatches(
           images.train.images,
-          _BATCH_SIZE.value,
+          shared_flags.BATCH_SIZE.value,
           dlvm.ops.fold_in(seed, 'data'),
           data.binarize if _BINARIZATION.value == 'dynamic' else None,
       ),

@@ -2,6 +2,8 @@
 
 from absl import flags
 
+from experiments import schedules
+
 SEED = flags.DEFINE_integer(
     'seed',
     0,
@@ -21,8 +23,8 @@ DATA_DIR = flags.DEFINE_string(
 DATA_SEED = flags.DEFINE_integer(
     'data_seed',
     0,
-    'Seed of the split of digits and of the fixed binarisation: part of the'
-    ' data, so that runs of several seeds are runs on the same data.',
+    'Seed of what is random in the data themselves (a split, a binarisation, a'
+    ' table), so that runs of several seeds are runs on the same data.',
 )
 NUM_STEPS = flags.DEFINE_integer(
     'num_steps',
@@ -36,5 +38,20 @@ EVAL_EVERY = flags.DEFINE_integer(
     'Steps between evaluations on the validation set, each of which ends in a'
     ' checkpoint.',
     lower_bound=1,
+)
+NUM_CLASSES = flags.DEFINE_integer(
+    'num_classes', None, 'Number of classes K.', lower_bound=2
+)
+BATCH_SIZE = flags.DEFINE_integer(
+    'batch_size', None, 'Examples a step.', lower_bound=1
+)
+LEARNING_RATE = flags.DEFINE_string(
+    'learning_rate', None, f'Learning rate of Adam: {schedules.SYNTAX}.'
+)
+TEMPERATURE_SCHEDULE = flags.DEFINE_string(
+    'temperature_schedule',
+    None,
+    'Temperature of the estimator or the straight-through gradient: '
+    f'{schedules.SYNTAX}.',
 )
 JIT = flags.DEFINE_boolean('jit', False, 'Compile the training step by XLA.')

@@ -27,6 +27,10 @@ _TINY = {
     'num_steps': 4,
     'eval_every': 2,
     'num_importance_samples': 5,
+    # Another binary in this process may have set other defaults.
+    'batch_size': 100,
+    'learning_rate': '1e-3',
+    'temperature_schedule': '0.5',
 }
 
 
