@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.layers import degrees as degrees_lib
+from discrete_lvm.layers import protocol
+from discrete_lvm.layers import token_embedding
 from discrete_lvm.layers.masked_dense import MaskedDense
 
 
@@ -54,7 +56,10 @@ class MADE(keras.layers.Layer):
     **kwargs: Arguments of `keras.layers.Layer`.
 
   Call arguments:
-    inputs: Floating `Tensor`, shape `[..., length, K]`.
+    inputs: Floating `Tensor`, shape `[..., length, K]`; or, once the layer is
+      built, integer codes, shape `[..., length]`, which give the same as the
+      one-hot vectors in time and memory that do not depend on K (-1 is the
+      zero vector).
     context: Floating `Tensor`, shape `[..., num_features]`, which every hidden
       unit and output sees; leading dimensions broadcast against those of
       `inputs`. By default none. The first call says whether there is one.
@@ -70,7 +75,8 @@ class MADE(keras.layers.Layer):
     ValueError: If an argument is not one of these, `order` no permutation of
       the positions, a hidden layer narrower than the number of degrees
       (`length - 1`, or `length` with a context), `length` or K not static, or a
-      context given to a layer that was built without, or the reverse.
+      context given to a layer that was built without, or the reverse, or the
+      layer called with codes before it is built.
 
   Example:
     >>> made = dlvm.layers.MADE(num_outputs=3, hidden_units=[16], seed=0)
@@ -107,10 +113,7 @@ class MADE(keras.layers.Layer):
       **kwargs,
   ):
     super().__init__(**kwargs)
-    if num_outputs < 1:
-      raise ValueError(
-          f'Expected a positive `num_outputs`; received {num_outputs}.'
-      )
+    self.num_outputs = protocol.check_num_outputs(num_outputs)
     if not hidden_units:
       raise ValueError(
           'Expected at least one of `hidden_units`; received none.'
@@ -122,7 +125,6 @@ class MADE(keras.layers.Layer):
       )
     # Kept, or a copy made from the config would have another order.
     seed = random.randrange(2**31) if seed is None else seed
-    self.num_outputs = num_outputs
     self.activation = keras.activations.get(activation)
     self._config = {
         'num_outputs': num_outputs,
@@ -134,13 +136,9 @@ class MADE(keras.layers.Layer):
     }
 
   def build(self, inputs_shape, context_shape=None):
-    shape = tf.TensorShape(inputs_shape)
-    if shape.rank < 2 or None in shape[-2:].as_list():
-      raise ValueError(
-          'Expected inputs of shape [..., length, K] with static length and K; '
-          f'received shape {shape}.'
-      )
-    self._length, self._num_channels = shape[-2:].as_list()
+    self._length, self._num_channels = protocol.static_length_and_classes(
+        inputs_shape
+    )
     rng = np.random.default_rng(self._config['seed'])
     self.order = degrees_lib.resolve_order(
         self._config['order'], self._length, rng
@@ -187,39 +185,53 @@ class MADE(keras.layers.Layer):
     inputs = np.repeat(ranks + 1, self._num_channels)
     return inputs, *hidden, np.repeat(ranks, self.num_outputs)
 
+  def __call__(self, inputs, **kwargs):
+    token_embedding.check_tokens(self, inputs)
+    return super().__call__(inputs, **kwargs)
+
   def call(self, inputs, context=None):
-    self._check_context(context)
-    values = tf.reshape(
-        inputs,
-        tf.concat(
-            [tf.shape(inputs)[:-2], [self._length * self._num_channels]], 0
-        ),
-    )
+    protocol.check_context(bool(self._context_layers), context)
+    values = self._first_sums(inputs)
     for i, layer in enumerate(self._masked_layers):
-      values = layer(self.activation(values) if i else values)
+      if i:
+        values = layer(self.activation(values))
       if context is not None:
         values += self._context_layers[i](context)
     return self._split_positions(values)
+
+  def _first_sums(self, inputs):
+    """Returns what the units of the first layer receive from the inputs."""
+    layer = self._masked_layers[0]
+    if not inputs.dtype.is_integer:
+      channels = self._length * self._num_channels
+      return layer(
+          tf.reshape(inputs, tf.concat([tf.shape(inputs)[:-2], [channels]], 0))
+      )
+    first_rows = tf.range(self._length) * self._num_channels
+    codes = tf.cast(inputs, tf.int32)
+    rows = tf.where(codes < 0, -1, codes + first_rows)
+    sums = token_embedding.embed(rows, layer.masked_kernel())
+    return tf.reduce_sum(sums, axis=-2) + tf.convert_to_tensor(layer.bias)
 
   def initial_state(self, batch_shape, length=None, context=None):
     """Returns the state before the first step.
 
     Args:
       batch_shape: Sequence of Python `int`s or int32 `Tensor`, shape `[rank]`.
+      length: Python `int` or int32 `Tensor`, the number of positions, if it is
+        to be checked.
       context: As for the call; leading dimensions broadcast to `batch_shape`.
 
     Returns:
       `MADEState`, a structure of `Tensor`s that fits `tf.while_loop`.
 
     Raises:
-      ValueError: If the layer is not built, or as the call raises.
+      ValueError: If the layer is not built, `length` is not the one that it
+        was built for, or as the call raises.
     """
-    if not self.built:
-      raise ValueError(
-          'Expected a layer that is built, so that it knows the length; '
-          'received none of `call` or `build` before.'
-      )
-    self._check_context(context)
+    protocol.check_built(self)
+    protocol.check_length(self._length, length)
+    protocol.check_context(bool(self._context_layers), context)
     batch_shape = tf.convert_to_tensor(batch_shape, tf.int32)
     sums = []
     for i, layer in enumerate(self._masked_layers):
@@ -239,8 +251,9 @@ class MADE(keras.layers.Layer):
     variables, so under a mixed policy they are the more exact ones.
 
     Args:
-      token: Floating `Tensor`, shape `batch_shape + [K]`: the input at the
-        position before in the order. The first step ignores its values.
+      token: Floating `Tensor`, shape `batch_shape + [K]`, or integer codes,
+        shape `batch_shape`: the input at the position before in the order. The
+        first step ignores its values.
       state: `MADEState` of the step before, or `initial_state`. There are
         `length` steps.
 
@@ -253,19 +266,22 @@ class MADE(keras.layers.Layer):
     order = tf.constant(self.order)
     position = tf.gather(order, index)
     previous = tf.gather(order, tf.maximum(index - 1, 0))
-    values = _keep(index > 0, self._convert(token))
-    kernel = self._convert(self._masked_layers[0].kernel)
-    kernel = tf.reshape(kernel, [self._length, self._num_channels, -1])
-    rows = tf.gather(kernel, previous)
+    token = tf.convert_to_tensor(token)
+    if not token.dtype.is_integer:
+      token = self._convert(token)
     sums = list(sums)
     for i in range(last):
+      kernel = self._convert(self._masked_layers[i].kernel)
       if i:
         # The units of degree `index` have just received their last input.
         units, exists = (tf.gather(x, index) for x in self._units[i - 1])
         values = self.activation(tf.gather(sums[i - 1], units, axis=-1))
         values = _keep(exists, values)
-        rows = tf.gather(self._convert(self._masked_layers[i].kernel), units)
-      update = tf.tensordot(values, rows, axes=1)
+        update = tf.tensordot(values, tf.gather(kernel, units), axes=1)
+      else:
+        kernel = tf.reshape(kernel, [self._length, self._num_channels, -1])
+        update = token_embedding.embed(token, tf.gather(kernel, previous))
+        update = _keep(index > 0, update)
       sums[i] += _keep(self._degrees[i + 1] >= index, update)
     values = self.activation(sums[last - 1])
     values = _keep(self._degrees[last] <= index, values)
@@ -284,14 +300,6 @@ class MADE(keras.layers.Layer):
   def _split_positions(self, values):
     split = [self._length, self.num_outputs]
     return tf.reshape(values, tf.concat([tf.shape(values)[:-1], split], 0))
-
-  def _check_context(self, context):
-    if (context is None) != (not self._context_layers):
-      expected = 'a `context`' if self._context_layers else 'no `context`'
-      raise ValueError(
-          f'Expected {expected}, as when the layer was built; received '
-          f'{"none" if context is None else "one"}.'
-      )
 
   def get_config(self):
     return {**super().get_config(), **self._config}

@@ -102,13 +102,16 @@ class MaskedDense(keras.layers.Layer):
     return noise(shape, dtype) * tf.cast(self._gain / np.sqrt(fan_in), dtype)
 
   def call(self, inputs):
-    kernel = tf.convert_to_tensor(self.kernel)
-    # Not a product with the mask, which would let inf and NaN through.
-    kernel = tf.where(self._mask, kernel, tf.zeros_like(kernel))
-    outputs = tf.tensordot(inputs, kernel, axes=1)
+    outputs = tf.tensordot(inputs, self.masked_kernel(), axes=1)
     if self.use_bias:
       outputs += tf.convert_to_tensor(self.bias)
     return self.activation(outputs)
+
+  def masked_kernel(self):
+    """Returns the kernel as it acts, shape `[input_dim, units]`."""
+    kernel = tf.convert_to_tensor(self.kernel)
+    # Not a product with the mask, which would let inf and NaN through.
+    return tf.where(self._mask, kernel, tf.zeros_like(kernel))
 
   def get_config(self):
     return {

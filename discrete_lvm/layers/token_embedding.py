@@ -63,12 +63,7 @@ class TokenEmbedding(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs):
-    kernel = tf.convert_to_tensor(self.kernel)
-    if not inputs.dtype.is_integer:
-      return tf.tensordot(inputs, kernel, axes=1)
-    # On a CPU a gather at -1 is an error.
-    rows = tf.gather(kernel, tf.maximum(inputs, 0))
-    return tf.where(inputs[..., tf.newaxis] >= 0, rows, tf.zeros_like(rows))
+    return embed(inputs, tf.convert_to_tensor(self.kernel))
 
   def get_config(self):
     return {
@@ -77,6 +72,24 @@ class TokenEmbedding(keras.layers.Layer):
         'gain': self._gain,
         'seed': self._seed,
     }
+
+
+def embed(inputs, kernel):
+  """Returns `inputs @ kernel`, by a gather if the inputs are codes.
+
+  Args:
+    inputs: Floating `Tensor`, shape `[..., K]`; or integer codes, shape
+      `[...]`, of which -1 gives the zero vector.
+    kernel: `Tensor`, shape `[K, units]`.
+
+  Returns:
+    `Tensor`, shape `[..., units]`.
+  """
+  if not inputs.dtype.is_integer:
+    return tf.tensordot(inputs, kernel, axes=1)
+  # On a CPU a gather at -1 is an error.
+  rows = tf.gather(kernel, tf.maximum(inputs, 0))
+  return tf.where(inputs[..., tf.newaxis] >= 0, rows, tf.zeros_like(rows))
 
 
 def check_tokens(layer, inputs):

@@ -229,7 +229,7 @@ class MADETest(tf.test.TestCase, parameterized.TestCase):
     full = _made(5)
     expected = full(x, context=context)
     self.assertAllClose(tf.cast(y, tf.float32), expected, atol=0.05)
-    output, state = layer.step(x[:, 0], layer.initial_state([6], context))
+    output, state = layer.step(x[:, 0], layer.initial_state([6], context=context))
     self.assertEqual(output.dtype, tf.bfloat16)
     self.assertEqual({total.dtype for total in state.sums}, {tf.float32})
     steps = _run_steps(layer, x, context)
@@ -323,7 +323,7 @@ class MADETest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'Expected no `context`'):
       without(x, context=context)
     with self.assertRaisesRegex(ValueError, 'Expected no `context`'):
-      without.initial_state([6], context)
+      without.initial_state([6], context=context)
     with self.assertRaisesRegex(ValueError, 'Expected a `context`'):
       with_(x)
     with self.assertRaisesRegex(ValueError, 'Expected a `context`'):
