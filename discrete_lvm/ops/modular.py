@@ -179,9 +179,16 @@ def one_hot_affine(
     >>> tf.argmax(y, -1).numpy()
     array([5, 8, 1, 4])
   """
+
+  def add(x, shift, num_classes):
+    del num_classes
+    return x + shift
+
   with tf.name_scope(name):
+    if scale is None:
+      return _multilinear(add, {'x': x, 'shift': shift})
     return _multilinear(
-        modular_codes.modular_affine, _affine_arguments(x, shift, scale)
+        modular_codes.modular_affine, {'x': x, 'shift': shift, 'scale': scale}
     )
 
 
@@ -217,23 +224,26 @@ def one_hot_affine_inverse(
     >>> tf.argmax(x, -1).numpy()
     array([0, 1, 2, 3])
   """
+
+  def subtract(y, shift, num_classes):
+    return y + (num_classes - shift)
+
   with tf.name_scope(name):
+    if scale is None:
+      return _multilinear(subtract, {'x': y, 'shift': shift})
     return _multilinear(
-        modular_codes.modular_affine_inverse, _affine_arguments(y, shift, scale)
+        modular_codes.modular_affine_inverse,
+        {'x': y, 'shift': shift, 'scale': scale},
     )
-
-
-def _affine_arguments(x, shift, scale):
-  arguments = {'x': x, 'shift': shift}
-  return arguments if scale is None else {**arguments, 'scale': scale}
 
 
 def _multilinear(function, arguments):
   """Evaluates a function of codes on one-hot vectors.
 
   Args:
-    function: Callable of one int32 `Tensor` for each argument, which broadcast,
-      and `num_classes`.
+    function: Callable of one integer `Tensor` for each argument, which
+      broadcast, and `num_classes`. It returns an integer `Tensor` of the result
+      or, to spare a division for each coordinate, of the result plus `K`.
     arguments: Dictionary of `Tensor`s, shape `[..., K]`, by the names that
       errors call them.
 
@@ -245,14 +255,15 @@ def _multilinear(function, arguments):
 
   @tf.custom_gradient
   def evaluate(*one_hots):
-    codes = [tf.argmax(x, axis=-1, output_type=tf.int32) for x in one_hots]
-    result = function(*codes, num_classes=num_classes)
+    # int64, as the gradients count through all coordinates of a batch.
+    codes = [tf.argmax(x, axis=-1) for x in one_hots]
+    result = function(*codes, num_classes=num_classes) % num_classes
 
     def gradients(dy):
       grads = []
       for i in range(len(one_hots)):
         columns = [code[..., tf.newaxis] for code in codes]
-        columns[i] = tf.range(num_classes)
+        columns[i] = tf.range(num_classes, dtype=tf.int64)
         index = function(*columns, num_classes=num_classes)
         grads.append(_first_derivative(dy, index, i, one_hots))
       return grads
@@ -287,9 +298,14 @@ def _first_derivative(dy, index, position, one_hots):
   # Without these arguments TensorFlow would take it for a constant in them.
   @tf.custom_gradient
   def gather(dy, *one_hots):
-    flat = tf.reshape(dy, [-1, dy.shape[-1]])
-    rows = tf.reshape(tf.broadcast_to(index, tf.shape(dy)), tf.shape(flat))
-    grad = tf.reshape(tf.gather(flat, rows, batch_dims=1), tf.shape(dy))
+    # Each row twice, so that an index below 2 K needs no modulus.
+    rows = tf.concat([dy, dy], axis=-1)
+    batch_shape = tf.shape(dy, tf.int64)[:-1]
+    starts = rows.shape[-1] * tf.range(tf.reduce_prod(batch_shape))
+    starts = tf.reshape(starts, batch_shape)[..., tf.newaxis]
+    # For single numbers `gather_nd` takes half the time of `gather`.
+    order = tf.cast(index, tf.int64) + starts
+    grad = tf.gather_nd(tf.reshape(rows, [-1]), order[..., tf.newaxis])
     return _sum_to_shape(grad, one_hots[position]), _no_second_derivative
 
   return gather(dy, *one_hots)
