@@ -2,9 +2,14 @@
 
 from discrete_lvm.layers.bipartite_context_table import BipartiteContextTable
 from discrete_lvm.layers.context_table import ContextTable
+from discrete_lvm.layers.discrete_autoregressive_flow import (
+    DiscreteAutoregressiveFlow,
+)
+from discrete_lvm.layers.discrete_bipartite_flow import DiscreteBipartiteFlow
 from discrete_lvm.layers.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.layers.made import MADE
 from discrete_lvm.layers.masked_dense import MaskedDense
+from discrete_lvm.layers.permute_positions import PermutePositions
 from discrete_lvm.layers.straight_through_categorical import (
     StraightThroughCategorical,
 )
@@ -12,8 +17,11 @@ from discrete_lvm.layers.straight_through_categorical import (
 __all__ = [
     'BipartiteContextTable',
     'ContextTable',
+    'DiscreteAutoregressiveFlow',
+    'DiscreteBipartiteFlow',
     'GumbelSoftmax',
     'MADE',
     'MaskedDense',
+    'PermutePositions',
     'StraightThroughCategorical',
 ]
