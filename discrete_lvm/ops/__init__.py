@@ -1,5 +1,6 @@
 """Pure functions of tensors: noise, gradients, seeds, schedules, numerics."""
 
+from discrete_lvm.ops.argmax_gradients import gumbel_argmax
 from discrete_lvm.ops.argmax_gradients import reinmax_argmax
 from discrete_lvm.ops.argmax_gradients import softmax_argmax
 from discrete_lvm.ops.categorical import categorical_entropy
@@ -36,6 +37,10 @@ from discrete_lvm.ops.seeds import fold_in
 from discrete_lvm.ops.seeds import fold_in_replica
 from discrete_lvm.ops.seeds import split
 from discrete_lvm.ops.shapes import static_num_classes
+from discrete_lvm.ops.sorting import one_hot_rank
+from discrete_lvm.ops.sorting import one_hot_unrank
+from discrete_lvm.ops.sorting import rank_codes
+from discrete_lvm.ops.sorting import unrank_codes
 from discrete_lvm.ops.straight_through import is_one_hot
 from discrete_lvm.ops.straight_through import one_hot_argmax
 from discrete_lvm.ops.straight_through import straight_through
@@ -59,6 +64,7 @@ __all__ = [
     'fold_in',
     'fold_in_replica',
     'gumbel',
+    'gumbel_argmax',
     'gumbel_softmax',
     'half_mask',
     'invertible_scales',
@@ -74,9 +80,12 @@ __all__ = [
     'one_hot_argmax',
     'one_hot_inverse',
     'one_hot_multiply',
+    'one_hot_rank',
     'one_hot_subtract',
+    'one_hot_unrank',
     'perturb',
     'random_mask',
+    'rank_codes',
     'reinmax_argmax',
     'safe_log',
     'softmax_argmax',
@@ -84,4 +93,5 @@ __all__ = [
     'static_num_classes',
     'straight_through',
     'top_k_logits',
+    'unrank_codes',
 ]

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from discrete_lvm.ops import gumbel as gumbel_lib
 from discrete_lvm.ops import straight_through as st
 from discrete_lvm.ops import temperatures
 
@@ -44,8 +45,67 @@ def softmax_argmax(
     https://arxiv.org/abs/1905.10347. Section 4.3.
   """
   with tf.name_scope(name):
-    hard, _, tempered = _prepare(logits, temperature)
-    surrogate = tf.nn.softmax(tempered)
+    hard, logits, temperature = _prepare(logits, temperature)
+    surrogate = tf.nn.softmax(logits / temperature)
+    return st.straight_through(hard, tf.cast(surrogate, hard.dtype))
+
+
+def gumbel_argmax(
+    logits: tf.Tensor,
+    temperature: float | tf.Tensor = 1.0,
+    seed: tf.Tensor | None = None,
+    noise: tf.Tensor | None = None,
+    name: str = 'gumbel_argmax',
+) -> tf.Tensor:
+  """Returns the one-hot argmax, with a straight-through Gumbel gradient.
+
+  The derivative is that of `softmax((logits + g) / temperature)` for Gumbel
+  noise `g` drawn from its law given that the argmax of the logits is that of
+  `logits + g` too: that of the straight-through Gumbel-Softmax, given its
+  outcome. The value has no noise, so that a flow stays invertible. A class with
+  a logit of -inf is never chosen and has gradient 0.
+
+  Args:
+    logits: Floating `Tensor`, shape `[..., K]`; at least one is finite.
+    temperature: Positive scalar, or `Tensor` of shape `[...]` or `[..., 1]`; no
+      gradient flows to it.
+    seed: int32 `Tensor`, shape `[2]`. Exactly one of `seed` and `noise`.
+    noise: Standard Gumbel noise, of the shape of `logits`, from which `g` is
+      made.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor` of the dtype of `logits`, shape `[..., K]`, exactly one-hot.
+
+  Raises:
+    ValueError: If `K` is not static, `temperature` is not positive or does not
+      match the batch shape of `logits`, not exactly one of `seed` and `noise`
+      is given, or the shape of `noise` is not that of `logits`.
+
+  Example:
+    >>> logits = tf.Variable([0., math.log(3.)])
+    >>> with tf.GradientTape() as tape:
+    ...   y = gumbel_argmax(logits, temperature=.5, noise=[0., 0.])
+    ...   value = y[1]
+    >>> y.numpy(), tape.gradient(value, logits).numpy().round(2)
+    (array([0., 1.], dtype=float32), array([-0.07,  0.07], dtype=float32))
+
+  References:
+    Max B. Paulus, Chris J. Maddison, Andreas Krause. Rao-Blackwellizing the
+    Straight-Through Gumbel-Softmax Gradient Estimator. ICLR 2021.
+    https://arxiv.org/abs/2010.04838. Section 3.
+  """
+  with tf.name_scope(name):
+    hard, logits, temperature = _prepare(logits, temperature)
+    noise = gumbel_lib.perturb(tf.zeros_like(logits), seed=seed, noise=noise)
+    if not noise.shape.is_compatible_with(logits.shape):
+      raise ValueError(
+          f'Expected `noise` of the shape of `logits`, {logits.shape}; '
+          f'received {noise.shape}.'
+      )
+    perturbed = _perturb_given_argmax(logits, noise, hard)
+    probs = tf.nn.softmax(perturbed / temperature)
+    surrogate = _linear_softmax(probs, logits / temperature)
     return st.straight_through(hard, tf.cast(surrogate, hard.dtype))
 
 
@@ -91,8 +151,9 @@ def reinmax_argmax(
     https://arxiv.org/abs/2304.08612. Algorithm 2.
   """
   with tf.name_scope(name):
-    hard, logits, tempered = _prepare(logits, temperature)
-    tilted = (tf.cast(hard, logits.dtype) + tf.nn.softmax(tempered)) / 2
+    hard, logits, temperature = _prepare(logits, temperature)
+    soft = tf.nn.softmax(logits / temperature)
+    tilted = (tf.cast(hard, logits.dtype) + soft) / 2
     surrogate = (
         2 * _linear_softmax(tilted, logits)
         - _linear_softmax(tf.nn.softmax(logits), logits) / 2
@@ -101,13 +162,29 @@ def reinmax_argmax(
 
 
 def _prepare(logits, temperature):
-  """Returns the argmax, and wide logits as given and tempered."""
+  """Returns the argmax, wide logits, and the temperature that divides them."""
   logits = tf.convert_to_tensor(logits)
   hard = st.one_hot_argmax(logits)
   dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
   logits = tf.cast(logits, dtype)
   temperature = tf.cast(temperatures.align(temperature, logits.shape), dtype)
-  return hard, logits, logits / tf.stop_gradient(temperature)
+  return hard, logits, tf.stop_gradient(temperature)
+
+
+def _perturb_given_argmax(logits, noise, hard):
+  """Returns `logits + g`, as if `hard` had been its outcome.
+
+  The largest of all perturbed logits is a Gumbel variable around their
+  log-sum-exp, whichever wins; the others are Gumbel variables below it.
+  """
+  is_winner = hard > 0
+  largest = tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
+  largest += tf.reduce_sum(
+      tf.where(is_winner, noise, tf.zeros_like(noise)), axis=-1, keepdims=True
+  )
+  # -log(exp(-a) + exp(-largest)), also where `a` is -inf.
+  others = largest - tf.nn.softplus(largest - (logits + noise))
+  return tf.where(is_winner, largest, others)
 
 
 def _linear_softmax(probs, logits):

@@ -201,14 +201,20 @@ def couple(
     ValueError: If the event is not of the length of the mask.
   """
   events = conditioner.events
-  length = x.shape[-events.rank]
-  if length not in (None, mask.size):
+  check_length(x, mask, events)
+  outputs = conditioner(events.keep(x, mask))
+  return events.where(mask, x, change(x, outputs))
+
+
+def check_length(
+    x: tf.Tensor, mask: np.ndarray, events: events_lib.Events
+) -> None:
+  """Raises a ValueError if events are not of the length of the mask."""
+  if x.shape[-events.rank] not in (None, mask.size):
     raise ValueError(
         f'Expected an event of length {mask.size}, as the mask; received shape '
         f'{x.shape}.'
     )
-  outputs = conditioner(events.keep(x, mask))
-  return events.where(mask, x, change(x, outputs))
 
 
 def _affine(x, outputs, events, argmax):

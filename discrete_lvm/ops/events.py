@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from discrete_lvm.ops import modular
 from discrete_lvm.ops import modular_codes
+from discrete_lvm.ops import sorting
 
 Argmax = Callable[[tf.Tensor], tf.Tensor]
 
@@ -34,6 +35,10 @@ class OneHotEvents:
   def num_classes(self, x: tf.Tensor) -> int:
     """Returns `K`."""
     return x.shape[-1]
+
+  def codes(self, x: tf.Tensor) -> tf.Tensor:
+    """Returns the classes as int32 codes, `[..., length]`."""
+    return tf.argmax(x, axis=-1, output_type=tf.int32)
 
   def network_inputs(self, x: tf.Tensor) -> tf.Tensor:
     """Returns events or tokens in the type that a network takes."""
@@ -71,6 +76,14 @@ class OneHotEvents:
     """Solves `y = (scale * x + shift) mod K` for `x`."""
     return modular.one_hot_affine_inverse(y, shift, scale)
 
+  def rank_classes(self, x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Maps each class to its rank by `logits`, `[..., length, K]`."""
+    return sorting.one_hot_rank(x, logits)
+
+  def unrank_classes(self, x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Maps each rank to its class, the inverse of `rank_classes`."""
+    return sorting.one_hot_unrank(x, logits)
+
 
 class CodeEvents:
   """Events of int32 codes in `[0, K)`, shape `[..., length]`.
@@ -104,6 +117,10 @@ class CodeEvents:
     """Returns `K`."""
     del x
     return self._num_classes
+
+  def codes(self, x: tf.Tensor) -> tf.Tensor:
+    """Returns the classes as int32 codes, `[..., length]`."""
+    return x
 
   def network_inputs(self, x: tf.Tensor) -> tf.Tensor:
     """Returns events or tokens in the type that a network takes."""
@@ -146,6 +163,14 @@ class CodeEvents:
     return modular_codes.modular_affine_inverse(
         y, shift, scale, num_classes=self._num_classes
     )
+
+  def rank_classes(self, x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Maps each class to its rank by `logits`, `[..., length, K]`."""
+    return sorting.rank_codes(x, logits)
+
+  def unrank_classes(self, x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Maps each rank to its class, the inverse of `rank_classes`."""
+    return sorting.unrank_codes(x, logits)
 
 
 Events = OneHotEvents | CodeEvents
