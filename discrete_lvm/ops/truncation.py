@@ -40,7 +40,7 @@ def top_k_logits(
     logits = tf.convert_to_tensor(logits)
     if top_k >= shapes.static_num_classes(logits, 'logits'):
       return logits
-    ranked, classes = tf.math.top_k(logits, top_k)
+    ranked, classes = _ranked(logits, top_k)
     return _keep_from(logits, ranked[..., -1:], classes[..., -1:])
 
 
@@ -80,7 +80,7 @@ def nucleus_logits(
   with tf.name_scope(name):
     logits = tf.convert_to_tensor(logits)
     num_classes = shapes.static_num_classes(logits, 'logits')
-    ranked, classes = tf.math.top_k(logits, num_classes)
+    ranked, classes = _ranked(logits, num_classes)
     dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
     total_before = tf.cumsum(
         tf.nn.softmax(tf.cast(ranked, dtype)), axis=-1, exclusive=True
@@ -97,6 +97,13 @@ def nucleus_logits(
         tf.gather(ranked, last, axis=-1, batch_dims=last.shape.rank - 1),
         tf.gather(classes, last, axis=-1, batch_dims=last.shape.rank - 1),
     )
+
+
+def _ranked(logits, num):
+  """Returns the largest logits and their classes, the first among equals."""
+  # XLA ranks -0.0 behind 0.0.
+  is_zero = tf.equal(logits, 0)
+  return tf.math.top_k(tf.where(is_zero, tf.zeros_like(logits), logits), num)
 
 
 def _keep_from(logits, least, last_class):
