@@ -8,16 +8,15 @@ from discrete_lvm.ops import couplings
 
 
 class DiscreteBipartite(conditioned_bijector.ConditionedBijector):
-  """Changes some positions given the others, event `[length, K]`.
+  """Changes some positions given the others.
 
   Where `mask` is True a position passes unchanged; the others become
 
       y = (scale * x + shift) mod K
 
-  with one-hot `shift` and `scale` that the conditioner computes from the
-  positions that pass. Both directions take one call of the network. They are
-  exact, have no volume term, and a gradient to the event and to the network.
-
+  with `shift` and `scale` that the conditioner computes from the positions that
+  pass. Both directions take one call of the network. They are exact and have no
+  volume term, and a gradient to the network and, if one-hot, to the event.
   Scales are drawn from the residues coprime with `K`, for any `K`; the logits
   of all others have no effect and no gradient.
 
@@ -26,24 +25,34 @@ class DiscreteBipartite(conditioned_bijector.ConditionedBijector):
   weights. Train in a `tf.function`.
 
   Args:
-    conditioner: Callable, for instance a Keras layer, of a `Tensor`, float32
-      (float64 if the event is), shape `[batch, length, K]`, zero where `mask`
-      is False. It returns `[batch, length, K]`, the logits of the shift, or
-      `[batch, length, 2 K]`, with those of the scale behind them.
+    conditioner: Callable, for instance a Keras layer, of events of one batch
+      dimension: one-hot `[batch, length, K]`, float32 (float64 if the event
+      is), zero where `mask` is False, or codes `[batch, length]`, there -1. It
+      returns `[batch, length, K]`, the logits of the shift, or `[batch, length,
+      2 K]`, with those of the scale behind them.
     mask: Sequence or array of `bool`, shape `[length]`: True where a position
       passes. See `ops.alternating_mask`, `ops.half_mask` and others.
+    context: `Tensor`, shape `[..., length, features]`: what the conditioner
+      gets as `context=`, of the same batch dimension. Its leading dimensions
+      are the batch shape of the bijector and broadcast against the events. By
+      default the conditioner gets none.
     argmax: Callable of logits, shape `[..., K]`, that returns one-hot vectors
-      and says what their gradient is; see `ops.reinmax_argmax` too.
-    validate_args: Python `bool`: whether to check that events are one-hot (not
+      and says what their gradient is; see `ops.gumbel_argmax` and
+      `ops.reinmax_argmax` too. Codes have no gradient, and do not call it.
+    num_classes: Python `int` of at least 2: events are int32 codes in `[0, K)`,
+      shape `[..., length]`, and no step makes a one-hot vector of them. By
+      default they are one-hot, `[..., length, K]`.
+    validate_args: Python `bool`: whether to check the values of events (not
       under XLA, which drops assertions).
     name: Python `str`, prefix of the ops.
 
   Raises:
     ValueError: If `mask` is all True, all False, or not of the length of the
-      event; if the conditioner returns neither `K` nor `2 K` channels; or if
-      an event is not of shape `[..., length, K]` with a static `K`.
+      event; if the conditioner returns neither `K` nor `2 K` channels; if an
+      event is not one-hot with a static `K`, or not of codes where
+      `num_classes` is given; or if `context` does not fit the event.
     tf.errors.InvalidArgumentError: Under `validate_args`, if an event is not
-      one-hot.
+      one-hot or a code not in `[0, K)`.
 
   Example:
     >>> bijector = dlvm.bijectors.DiscreteBipartite(

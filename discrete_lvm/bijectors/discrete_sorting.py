@@ -44,9 +44,9 @@ class DiscreteSorting(conditioned_bijector.ConditionedBijector):
 
   Raises:
     ValueError: If `mask` is all True, all False, or not of the length of the
-      event; if the conditioner does not return `K` channels; if an event is
-      neither one-hot with a static `K`, nor of codes where `num_classes` is
-      given; or if `context` does not fit the event.
+      event; if the conditioner does not return `K` channels; if an event is not
+      one-hot with a static `K`, or not of codes where `num_classes` is given;
+      or if `context` does not fit the event.
     tf.errors.InvalidArgumentError: Under `validate_args`, if an event is not
       one-hot or a code not in `[0, K)`.
 
