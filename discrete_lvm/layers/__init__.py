@@ -1,6 +1,8 @@
 """Keras layers: tensors in, tensors out."""
 
 from discrete_lvm.layers.bipartite_context_table import BipartiteContextTable
+from discrete_lvm.layers.causal_convolution import CausalConvolution
+from discrete_lvm.layers.causal_lstm import CausalLSTM
 from discrete_lvm.layers.context_table import ContextTable
 from discrete_lvm.layers.discrete_autoregressive_flow import (
     DiscreteAutoregressiveFlow,
@@ -16,6 +18,8 @@ from discrete_lvm.layers.straight_through_categorical import (
 
 __all__ = [
     'BipartiteContextTable',
+    'CausalConvolution',
+    'CausalLSTM',
     'ContextTable',
     'DiscreteAutoregressiveFlow',
     'DiscreteBipartiteFlow',
