@@ -82,12 +82,10 @@ class Bernoulli(
 
   def _sample_n(self, n, seed=None):
     seed = tfp.random.sanitize_seed(seed, salt='Bernoulli')
-    above, below = ops.split(seed, 2)
     logits = self._float_logits()
     shape = tf.concat([[n], tf.shape(logits)], axis=0)
-    # The difference of two Gumbel draws is logistic, with both tails in full.
-    logistic = ops.gumbel(shape, above) - ops.gumbel(shape, below)
-    return tf.cast(logits + tf.cast(logistic, self.dtype) > 0, self.dtype)
+    noise = tf.cast(ops.logistic(shape, seed), self.dtype)
+    return tf.cast(logits + noise > 0, self.dtype)
 
   def _mean(self):
     return tf.sigmoid(self._float_logits())

@@ -186,7 +186,7 @@ class DiscretizedLogisticMixture(
 
   def _sample_n(self, n, seed=None):
     seed = tfp.random.sanitize_seed(seed, salt='DiscretizedLogisticMixture')
-    component_seed, upper_seed, lower_seed = ops.split(seed, 3)
+    component_seed, noise_seed = ops.split(seed, 2)
     logits = tf.cast(self._logits, self.dtype)
     batch_shape = self.batch_shape_tensor()
     logits = tf.broadcast_to(
@@ -197,10 +197,8 @@ class DiscretizedLogisticMixture(
     )
     loc = tf.reduce_sum(component * tf.cast(self._loc, self.dtype), axis=-1)
     scale = tf.reduce_sum(component * tf.cast(self._scale, self.dtype), axis=-1)
-    # The difference of two Gumbel draws is logistic, with both tails in full.
-    shape = tf.shape(loc)
-    logistic = ops.gumbel(shape, upper_seed) - ops.gumbel(shape, lower_seed)
-    x = tf.round(loc + scale * tf.cast(logistic, self.dtype))
+    noise = tf.cast(ops.logistic(tf.shape(loc), noise_seed), self.dtype)
+    x = tf.round(loc + scale * noise)
     return tf.clip_by_value(x, self._low, self._high)
 
   def _support(self):

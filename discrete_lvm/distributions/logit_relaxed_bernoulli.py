@@ -79,10 +79,8 @@ class LogitRelaxedBernoulli(binary_relaxation.BinaryRelaxation):
 
   def _sample_n(self, n, seed=None):
     seed = tfp.random.sanitize_seed(seed, salt='logit_relaxed_bernoulli')
-    shape = tf.concat([[2, n], self.batch_shape_tensor()], axis=0)
-    # A difference of two Gumbel variates: each tail is the full one of either.
-    log_noise = tf.math.log(tf.cast(ops.exponential(shape, seed), self.dtype))
-    noise = log_noise[0] - log_noise[1]
+    shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
+    noise = tf.cast(ops.logistic(shape, seed), self.dtype)
     return (self._float_logits() + noise) / self._float_temperature()
 
   def _log_prob(self, u):

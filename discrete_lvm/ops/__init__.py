@@ -8,6 +8,7 @@ from discrete_lvm.ops.categorical import categorical_kl
 from discrete_lvm.ops.gumbel import exponential
 from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
+from discrete_lvm.ops.gumbel import logistic
 from discrete_lvm.ops.gumbel import perturb
 from discrete_lvm.ops.masks import all_but_one_mask
 from discrete_lvm.ops.masks import alternating_mask
@@ -69,6 +70,7 @@ __all__ = [
     'half_mask',
     'invertible_scales',
     'is_one_hot',
+    'logistic',
     'modular_affine',
     'modular_affine_inverse',
     'modular_inverse_table',

@@ -1,4 +1,4 @@
-"""Standard Gumbel noise and the Gumbel-Softmax relaxation as pure functions."""
+"""Gumbel and logistic noise, and the Gumbel-Softmax relaxation."""
 
 from collections.abc import Sequence
 
@@ -73,6 +73,36 @@ def gumbel(
   """
   with tf.name_scope(name):
     return -tf.math.log(exponential(shape, seed))
+
+
+def logistic(
+    shape: Sequence[int] | tf.Tensor, seed: tf.Tensor, name: str = 'logistic'
+) -> tf.Tensor:
+  """Draws standard logistic noise with both tails in full, in float32.
+
+  It is the difference of two Gumbel variates, so that either tail is the upper
+  tail of one of them. Where it is above `-x`, the draw is a Bernoulli sample of
+  log-odds `x`, as often as its probability says, however rare.
+
+  Args:
+    shape: Shape of the noise, a list of ints or an int32 `Tensor` of rank 1.
+    seed: int32 `Tensor`, shape `[2]`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    float32 `Tensor` of shape `shape`.
+
+  Raises:
+    ValueError: If `seed` is not of shape `[2]`.
+
+  Example:
+    >>> noise = logistic([100000], seed=[0, 1])
+    >>> print(f'{tf.math.reduce_std(noise):.2f}')  # pi / sqrt(3) = 1.81.
+    1.81
+  """
+  with tf.name_scope(name):
+    above, below = seeds.split(seed, 2)
+    return gumbel(shape, above) - gumbel(shape, below)
 
 
 def perturb(

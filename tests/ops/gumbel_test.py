@@ -29,6 +29,19 @@ class GumbelTest(tf.test.TestCase, parameterized.TestCase):
     expected = [33 * log_2, 33 * log_2 - math.log(3), -math.log(24 * log_2)]
     self.assertAllClose(noise, expected, rtol=1e-6)
 
+  def test_logistic_noise_has_its_law_and_both_tails_in_full(self):
+    noise = ops.logistic([100_000], SEED).numpy()
+    # Kolmogorov-Smirnov at 4 sigma: p = 6e-5.
+    self.assertGreater(stats.kstest(noise, 'logistic').pvalue, 6e-5)
+    bits = [
+        tf.constant([0, 2**32 - 1], tf.uint32),
+        tf.constant([2**32 - 1, 0], tf.uint32),
+    ]
+    with mock.patch.object(tf.random, 'stateless_uniform', side_effect=bits):
+      extremes = ops.logistic([2], SEED)
+    extreme = 33 * math.log(2) + math.log(24 * math.log(2))
+    self.assertAllClose(extremes, [extreme, -extreme], rtol=1e-6)
+
   @pytest.mark.slow
   def test_upper_tail_on_1e8_draws(self):
     draw = tf.function(lambda seed: ops.gumbel([10_000_000], seed))
