@@ -22,14 +22,11 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
   network at later positions. Logits of -inf and tokens that are not one-hot are
   as in `OneHotCategorical`.
 
-  `sample(sample_shape, seed=None, temperature=1., top_k=None, top_p=None)` is
-  one graph loop. It takes one `step` of the network a position; a network
-  without them is evaluated on all positions at each. Logits are divided by the
-  `temperature`, a positive scalar; then the `top_k` most probable classes are
-  left, and of their law those of `ops.nucleus_logits` at `top_p`. `log_prob` is
-  always that at temperature 1 with all classes. `tfd.Sample` and
-  `tfd.Independent` pass these arguments on, `tfd.TransformedDistribution` takes
-  them in a dict `distribution_kwargs`.
+  `sample` is one loop, of one `step` of the network a position; a network
+  without a cache is evaluated on all positions at each. Call it in a
+  `tf.function`, or the loop runs in Python. Its own arguments, below, do not
+  change `log_prob`. `tfd.Sample` and `tfd.Independent` pass them on;
+  `tfd.TransformedDistribution` takes them in a dict `distribution_kwargs`.
 
   Args:
     conditioner: Callable, for instance a Keras layer, of events, `[batch,
@@ -49,12 +46,21 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
       codes in range (not under XLA, which drops assertions).
     name: Python `str`, prefix of the ops.
 
+  Sample arguments:
+    sample_shape: As for `tfd.Distribution.sample`.
+    seed: As for `tfd.Distribution.sample`.
+    temperature: Positive scalar that divides the logits, by default 1.
+    top_k: Python `int`: leaves as many classes at each position, the most
+      probable (`ops.top_k_logits`). By default all.
+    top_p: Scalar in (0, 1]: leaves the fewest of those classes that have this
+      total in their renormalised law (`ops.nucleus_logits`). By default all.
+
   Raises:
     ValueError: If `length` or `num_classes` is below 1, or 2 for codes; if
       `dtype` is neither floating nor an integer type that holds the codes; if
       the conditioner returns other than `K` channels; if an event is of another
-      shape; or in `sample`, if `temperature` is not positive, `top_k` is below
-      1 or `top_p` not in (0, 1].
+      shape; or in `sample`, if `temperature` is no positive scalar, `top_k` is
+      below 1 or `top_p` not in (0, 1].
     tf.errors.InvalidArgumentError: Under `validate_args`, if a token is not
       one-hot, or no code in `[0, K)`.
 
@@ -144,7 +150,6 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
 
   def _sample_n(self, n, seed=None, temperature=1.0, top_k=None, top_p=None):
     seed = tfp.random.sanitize_seed(seed, salt='AutoregressiveCategorical')
-    temperatures.check_positive(temperature)
     events = self._conditioner.events
     dtype = tf.int32 if self.dtype.is_integer else self.dtype
     shape = tf.concat([[n], self.batch_shape_tensor(), [self.length]], axis=0)
@@ -153,14 +158,7 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
       self._conditioner(events.nothing(shape, self.num_classes, dtype))
 
     def choose(position, outputs):
-      logits = self._checked(outputs)
-      # Centred before a low temperature magnifies the rounding of the sum.
-      logits -= tf.reduce_max(logits, axis=-1, keepdims=True)
-      logits /= tf.cast(temperature, logits.dtype)
-      if top_k is not None:
-        logits = ops.top_k_logits(logits, top_k)
-      if top_p is not None:
-        logits = ops.nucleus_logits(logits, top_p)
+      logits = _sharpen(self._checked(outputs), temperature, top_k, top_p)
       # Drawn a position at a time: for all at once there may be no memory.
       perturbed = ops.perturb(
           logits, seed=ops.fold_in(seed, tf.reduce_max(position))
@@ -175,3 +173,22 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
         batch_rank=1 + self.batch_shape.rank,
     )
     return tf.cast(sample, self.dtype)
+
+
+def _sharpen(logits, temperature, top_k, top_p):
+  """Returns logits, `[batch, K]`, of what `sample` draws from."""
+  temperatures.check_positive(temperature)
+  temperature = tf.cast(temperature, logits.dtype)
+  if temperature.shape.rank != 0:
+    raise ValueError(
+        'Expected a scalar `temperature`; received one of shape '
+        f'{temperature.shape}.'
+    )
+  # Centred before a low temperature magnifies the rounding of the sum.
+  top = tf.reduce_max(logits, axis=-1, keepdims=True)
+  logits = (logits - top) / temperature
+  if top_k is not None:
+    logits = ops.top_k_logits(logits, top_k)
+  if top_p is not None:
+    logits = ops.nucleus_logits(logits, top_p)
+  return logits

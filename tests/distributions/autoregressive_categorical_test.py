@@ -426,6 +426,7 @@ class AutoregressiveCategoricalTest(tf.test.TestCase, parameterized.TestCase):
         on_codes.log_prob(x)
     for kwargs, message in (
         ({'temperature': 0.0}, 'positive `temperature`'),
+        ({'temperature': [1.0, 2.0]}, 'scalar `temperature`'),
         ({'top_k': 0}, '`top_k`'),
         ({'top_p': 1.1}, '`top_p`'),
     ):

@@ -30,16 +30,14 @@ class CausalNetwork(tf.Module):
     ranks = np.argsort(self.order)
     mask = ranks[:, np.newaxis] < ranks
     kernel = self.kernel * mask[:, np.newaxis, :, np.newaxis]
-    if inputs.dtype.is_integer:
-      rows = tf.gather(
-          tf.transpose(kernel, [1, 0, 2, 3]), tf.maximum(inputs, 0)
-      )
-      rows = tf.stack([rows[:, i, i] for i in range(len(ranks))], axis=1)
-      rows = tf.where((inputs >= 0)[..., tf.newaxis, tf.newaxis], rows, 0.0)
-      outputs = tf.reduce_sum(rows, axis=1)
-    else:
-      outputs = tf.einsum('bik,ikjc->bjc', inputs, kernel)
+    outputs = tf.einsum('bik,ikjc->bjc', self._one_hot(inputs), kernel)
     return outputs + self._initial_outputs(context)
+
+  def _one_hot(self, inputs):
+    num_classes = self.kernel.shape[1]
+    return (
+        tf.one_hot(inputs, num_classes) if inputs.dtype.is_integer else inputs
+    )
 
   def _initial_outputs(self, context):
     if context is None:
@@ -60,9 +58,6 @@ class CachedCausalNetwork(CausalNetwork):
     index, sums = state
     order = tf.constant(self.order)
     previous = tf.gather(self.kernel, order[tf.maximum(index - 1, 0)])
-    if token.dtype.is_integer:
-      update = tf.gather(previous, tf.maximum(token, 0))
-    else:
-      update = tf.tensordot(token, previous, axes=1)
+    update = tf.tensordot(self._one_hot(token), previous, axes=1)
     sums += tf.where(index > 0, update, tf.zeros_like(update))
     return tf.gather(sums, order[index], axis=1), (index + 1, sums)
