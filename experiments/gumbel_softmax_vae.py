@@ -33,6 +33,7 @@ import discrete_lvm as dlvm
 from experiments import data
 from experiments import launch
 from experiments import pictures
+from experiments import results
 from experiments import schedules
 from experiments import shared_flags
 
@@ -209,17 +210,17 @@ def draw_pictures(
   )
 
 
-def print_results(results: Mapping[str, Any]) -> None:
+def print_results(found: Mapping[str, Any]) -> None:
   """Prints the table that ends a run.
 
   Args:
-    results: What `results.json` holds.
+    found: What `results.json` holds.
   """
-  table = rich.table.Table(title=results['title'])
+  table = rich.table.Table(title=found['title'])
   for name in ('test set', 'value', 'standard error'):
     table.add_column(name, justify='left' if name == 'test set' else 'right')
-  test = results['test']
-  bound = f'-log p(x), bound of {results["num_importance_samples"]} samples'
+  test = found['test']
+  bound = f'-log p(x), bound of {found["num_importance_samples"]} samples'
   for label, name, sign in (
       (f'{bound} [nats]', 'importance_weighted_bound', -1),
       ('negative ELBO [nats]', 'elbo', -1),
@@ -297,8 +298,7 @@ def main(argv: Sequence[str]) -> None:
       f'{model.num_classes} classes, step {trainer.step:,}'
   )
   draw_pictures(output_dir, model, images.test.images, title)
-  results = _test(trainer, images.test, output_dir, title)
-  print_results(results)
+  print_results(_test(trainer, images.test, output_dir, title))
   rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
 
 
@@ -327,15 +327,13 @@ def _callbacks(model, images, temperature, output_dir):
 
 def _test(trainer, split, output_dir, title):
   """Evaluates on the test set, unless `results.json` already says it all."""
-  path = output_dir / 'results.json'
   key = {
       'step': trainer.step,
       'num_importance_samples': _NUM_IMPORTANCE_SAMPLES.value,
   }
-  if path.exists():
-    results = json.loads(path.read_text())
-    if key.items() <= results.items():
-      return results
+  found = results.read(output_dir, key)
+  if found is not None:
+    return found
   trainer.model.num_importance_samples = _NUM_IMPORTANCE_SAMPLES.value
   # Another trainer, since that of the training has traced its evaluation with
   # another number of samples.
@@ -343,12 +341,9 @@ def _test(trainer, split, output_dir, title):
       trainer.model, trainer.optimizer, output_dir, seed=shared_flags.SEED.value
   )
   test = evaluator.evaluate(_eval_batches(split))
-  results = {**key, 'title': title, 'test': test}
-  # Replaced as a whole, so that a run killed here is not left with half a file.
-  temporary = path.with_suffix('.tmp')
-  temporary.write_text(json.dumps(results, indent=2) + '\n')
-  temporary.replace(path)
-  return results
+  found = {**key, 'title': title, 'test': test}
+  results.write(output_dir, found)
+  return found
 
 
 def _eval_batches(split):

@@ -25,7 +25,7 @@ def samples(path: str, images: np.ndarray, title: str) -> None:
     images: Array in [0, 1], shape `[size, height, width, 1]`.
     title: Title of the picture.
   """
-  figure = _figure(6.4, 6.8)
+  figure = make_figure(6.4, 6.8)
   axes = figure.add_subplot()
   axes.imshow(_grid(images), cmap='gray_r', vmin=0, vmax=1)
   axes.set_axis_off()
@@ -53,7 +53,7 @@ def reconstructions(
   """
   size, num_latents = codes.shape
   rows = -(-size // 2)
-  figure = _figure(10.6, 1.0 + 0.95 * rows)
+  figure = make_figure(10.6, 1.0 + 0.95 * rows)
   cells = figure.add_gridspec(
       rows, 7, width_ratios=[1, 1, 3.4, 0.25, 1, 1, 3.4]
   )
@@ -94,7 +94,7 @@ def curves(
     zoomed: Labels of panels that the first tenth of the steps may leave at the
       top, if it would flatten all that follows.
   """
-  figure = _figure(8.4, 0.8 + 2.4 * len(panels))
+  figure = make_figure(8.4, 0.8 + 2.4 * len(panels))
   all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
   for axes, (label, series) in zip(all_axes, panels.items(), strict=True):
     axes.set_prop_cycle(color=_COLORS)
@@ -143,7 +143,7 @@ def code_usage(path: str, probs: np.ndarray, title: str) -> None:
   information = _entropy(marginal) - np.mean(
       _entropy(probs), axis=0, dtype=np.float64
   )
-  figure = _figure(11.0, min(10.0, 1.9 + 0.24 * num_latents))
+  figure = make_figure(11.0, min(10.0, 1.9 + 0.24 * num_latents))
   left, middle, right = figure.subplots(
       1, 3, sharey=True, gridspec_kw={'width_ratios': [2.4, 1, 1]}
   )
@@ -171,16 +171,25 @@ def code_usage(path: str, probs: np.ndarray, title: str) -> None:
   figure.savefig(path)
 
 
-def _entropy(probs):
-  # 0 log 0 = 0.
-  return -np.sum(probs * np.log(np.where(probs > 0, probs, 1)), axis=-1)
+def make_figure(width: float, height: float) -> Figure:
+  """Makes an empty figure.
 
+  Args:
+    width: In inches.
+    height: In inches.
 
-def _figure(width, height):
+  Returns:
+    The figure, which arranges its parts by itself.
+  """
   # Not by way of pyplot, which keeps every figure and asks for a display.
   figure = Figure(figsize=(width, height), dpi=_DPI, layout='constrained')
   backend_agg.FigureCanvasAgg(figure)
   return figure
+
+
+def _entropy(probs):
+  # 0 log 0 = 0.
+  return -np.sum(probs * np.log(np.where(probs > 0, probs, 1)), axis=-1)
 
 
 def _zoom(axes, series):

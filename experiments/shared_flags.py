@@ -42,6 +42,9 @@ EVAL_EVERY = flags.DEFINE_integer(
 NUM_CLASSES = flags.DEFINE_integer(
     'num_classes', None, 'Number of classes K.', lower_bound=2
 )
+LENGTH = flags.DEFINE_integer(
+    'length', None, 'Number of positions D of an event.', lower_bound=1
+)
 BATCH_SIZE = flags.DEFINE_integer(
     'batch_size', None, 'Examples a step.', lower_bound=1
 )

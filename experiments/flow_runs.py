@@ -1,0 +1,335 @@
+"""Trains discrete flows on a known distribution, and tabulates them.
+
+What the binaries `discrete_flow_*.py` share: their flags, a run, and the table
+of all models over all seeds. A run leaves in `OUTPUT_DIR/MODEL/seed_SEED`:
+config.json, metrics.jsonl, TensorBoard's event files, checkpoints, results.json
+and events.npz. The same command started again goes on where it was killed, run
+by run and, within a run, from its last checkpoint.
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import pathlib
+import time
+from typing import Any
+from typing import NamedTuple
+
+from absl import flags
+import keras
+import numpy as np
+import rich.console
+import rich.table
+import tensorflow as tf
+
+import discrete_lvm as dlvm
+from experiments import flow_models
+from experiments import results
+from experiments import schedules
+from experiments import shared_flags
+
+MODELS = flags.DEFINE_list(
+    'models', None, f'Models, by commas; each is {flow_models.SYNTAX}.'
+)
+CAUSAL_NETWORK = flags.DEFINE_enum(
+    'causal_network',
+    'table',
+    flow_models.CAUSAL_NETWORKS,
+    'Network of autoregressive bases and flows.',
+)
+BIPARTITE_NETWORK = flags.DEFINE_enum(
+    'bipartite_network',
+    'table',
+    flow_models.BIPARTITE_NETWORKS,
+    'Network of bipartite and sorting flows.',
+)
+UNITS = flags.DEFINE_integer(
+    'units', 64, 'Width of the networks but for tables.', lower_bound=1
+)
+MASKS = flags.DEFINE_enum(
+    'masks',
+    'all_but_one',
+    flow_models.MASKS,
+    'What a bipartite or sorting flow sees: all positions but the one that it'
+    ' changes, or every other position.',
+)
+WITH_SCALE = flags.DEFINE_boolean(
+    'with_scale', False, 'Whether flows scale as well as shift.'
+)
+GRADIENT = flags.DEFINE_enum(
+    'gradient',
+    'softmax',
+    flow_models.GRADIENTS,
+    'Gradient of the argmax of shifts and scales.',
+)
+_NUM_SEEDS = flags.DEFINE_integer(
+    'num_seeds',
+    1,
+    'Number of runs of each model, from --seed on.',
+    lower_bound=1,
+)
+_NUM_EVENTS = flags.DEFINE_integer(
+    'num_events',
+    100_000,
+    'Events drawn for the evaluation where the space is too large to list.',
+    lower_bound=2,
+)
+
+# What makes a run the run that it is, beside its model and its seed.
+_CONFIG_FLAGS = (
+    shared_flags.DATA_SEED,
+    shared_flags.BATCH_SIZE,
+    shared_flags.LEARNING_RATE,
+    shared_flags.TEMPERATURE_SCHEDULE,
+    shared_flags.JIT,
+    CAUSAL_NETWORK,
+    BIPARTITE_NETWORK,
+    UNITS,
+    MASKS,
+    WITH_SCALE,
+    GRADIENT,
+)
+_LOG_EVERY = 100
+
+
+class Experiment(NamedTuple):
+  """What tells one binary from another.
+
+  Attributes:
+    title: The distribution in a few words.
+    config: JSON-serialisable record of it.
+    truth: It has `length`, `num_classes`, `entropy()` and
+      `factorized_entropy()`.
+    batches: From a seed to what `training.Trainer.fit` takes.
+    evaluate: `evaluate(model, truth, num_events, seed)`, as those of
+      `flow_evaluation`.
+    draw: `draw(path, models, title)`, as those of `flow_pictures`.
+    floors: Further lines of the table: label to nats.
+  """
+
+  title: str
+  config: Mapping[str, Any]
+  truth: Any
+  batches: Callable[[Any], Callable[[int], tf.data.Dataset]]
+  evaluate: Callable
+  draw: Callable
+  floors: Mapping[str, float] = {}
+
+
+def set_defaults(models: str, num_steps: int) -> None:
+  """Sets the defaults of the flags that the binaries share.
+
+  Args:
+    models: Models, by commas.
+    num_steps: Optimisation steps.
+  """
+  for flag, value in (
+      (MODELS, models),
+      (shared_flags.NUM_STEPS, num_steps),
+      (shared_flags.BATCH_SIZE, 512),
+      (
+          shared_flags.LEARNING_RATE,
+          f'cosine:initial=1e-2,final=0,num_steps={num_steps}',
+      ),
+      (shared_flags.TEMPERATURE_SCHEDULE, '0.1'),
+  ):
+    flags.set_default(flag, value)
+
+
+def sampled_batches(
+    sample: Callable[[int, Any], Any],
+) -> Callable[[Any], Callable[[int], tf.data.Dataset]]:
+  """Makes batches of fresh draws, a function of the seed and the step alone.
+
+  Args:
+    sample: `sample(size, seed)`, in TensorFlow.
+
+  Returns:
+    A function from a seed to a function from a step to the infinite data set of
+    batches from there on.
+  """
+
+  def seeded(seed):
+    def batches(start_step):
+      steps = tf.data.Dataset.counter(start_step)
+      return steps.map(
+          lambda step: sample(
+              shared_flags.BATCH_SIZE.value, dlvm.ops.fold_in(seed, step)
+          )
+      ).prefetch(2)
+
+    return batches
+
+  return seeded
+
+
+def run_all(experiment: Experiment) -> None:
+  """Trains every model with every seed, prints the table and draws.
+
+  Args:
+    experiment: The experiment.
+
+  Raises:
+    ValueError: If a flag is wrong, before any run begins.
+  """
+  names = list(dict.fromkeys(MODELS.value))
+  for name in names:
+    flow_models.parse(name)
+  # Before a sweep of many runs, not after its first model without flows.
+  num_steps = shared_flags.NUM_STEPS.value
+  schedules.parse_positive(shared_flags.TEMPERATURE_SCHEDULE.value, num_steps)
+  schedules.parse(shared_flags.LEARNING_RATE.value)
+  output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
+  first = shared_flags.SEED.value
+  seeds = range(first, first + _NUM_SEEDS.value)
+  rows = {
+      name: [run(experiment, name, seed, output_dir) for seed in seeds]
+      for name in names
+  }
+  print_table(experiment, rows)
+  experiment.draw(
+      output_dir / 'models.png',
+      {name: _load_events(output_dir, name, first) for name in names},
+      f'{experiment.title}, seed {first}',
+  )
+  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+
+
+def run(
+    experiment: Experiment, name: str, seed: int, output_dir: pathlib.Path
+) -> dict[str, Any]:
+  """Trains and evaluates one model, unless its results are there already.
+
+  Args:
+    experiment: The experiment.
+    name: Name of the model.
+    seed: Python `int`, seed of the weights and the batches.
+    output_dir: Directory of all runs.
+
+  Returns:
+    What `results.json` holds.
+
+  Raises:
+    ValueError: If the directory of the run is that of another config.
+  """
+  run_dir = _run_dir(output_dir, name, seed)
+  config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
+  dlvm.training.claim_output_dir(
+      run_dir, {**config, **experiment.config, 'model': name, 'seed': seed}
+  )
+  num_steps = shared_flags.NUM_STEPS.value
+  key = {'step': num_steps, 'num_events': _NUM_EVENTS.value}
+  found = results.read(run_dir, key)
+  if found is not None:
+    return found
+  begin = time.monotonic()
+  model = _train(experiment, name, seed, run_dir)
+  seconds = time.monotonic() - begin
+  measures, events = experiment.evaluate(
+      model,
+      experiment.truth,
+      _NUM_EVENTS.value,
+      dlvm.ops.fold_in(shared_flags.DATA_SEED.value, 'test'),
+  )
+  np.savez(run_dir / 'events.npz', **events)
+  found = {**key, 'seconds': seconds, **measures}
+  results.write(run_dir, found)
+  return found
+
+
+def print_table(
+    experiment: Experiment, rows: Mapping[str, list[Mapping[str, Any]]]
+) -> None:
+  """Prints the table that ends a sweep.
+
+  Args:
+    experiment: The experiment.
+    rows: Name of a model to its results, one of each seed.
+  """
+  truth = experiment.truth
+  table = rich.table.Table(title=experiment.title)
+  table.add_column('model', overflow='fold')
+  for name in ('nats', 'above', 'least', 'most', 'error', 'closed'):
+    table.add_column(name, justify='right', min_width=6)
+  entropy, factorized = truth.entropy(), truth.factorized_entropy()
+  for label, nats in (
+      ('exact entropy', entropy),
+      ('best factorised', factorized),
+      *experiment.floors.items(),
+  ):
+    table.add_row(label, f'{nats:.3f}', f'{nats - entropy:.3f}')
+  table.add_section()
+  for name, found in rows.items():
+    above = [row['nats_above_entropy'] for row in found]
+    errors = [row.get('nats_above_entropy_stderr', 0) for row in found]
+    mean = np.mean(above)
+    table.add_row(
+        name,
+        f'{entropy + mean:.3f}',
+        *(f'{value:.3f}' for value in (mean, min(above), max(above))),
+        f'{max(errors):.3f}' if any(errors) else 'exact',
+        f'{round(100 * (1 - mean / (factorized - entropy)))}%',
+    )
+  seconds = [row['seconds'] for found in rows.values() for row in found]
+  table.caption = (
+      'above: nats above the entropy, mean, least and most of '
+      f'{_NUM_SEEDS.value} seeds; error: standard error of the evaluation; '
+      'closed: share of the gap between the best factorised model and the '
+      'entropy; '
+      f'{shared_flags.NUM_STEPS.value:,} steps, {min(seconds):.0f} to '
+      f'{max(seconds):.0f} seconds a run'
+  )
+  rich.console.Console().print(table)
+
+
+def _train(experiment, name, seed, run_dir):
+  truth, num_steps = experiment.truth, shared_flags.NUM_STEPS.value
+  temperature = schedules.parse_positive(
+      shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
+  )
+  options = flow_models.Options(
+      causal_network=CAUSAL_NETWORK.value,
+      bipartite_network=BIPARTITE_NETWORK.value,
+      units=UNITS.value,
+      masks=MASKS.value,
+      with_scale=WITH_SCALE.value,
+      gradient=GRADIENT.value,
+      temperature=float(temperature(0)),
+  )
+  keras.utils.set_random_seed(seed)
+  model = flow_models.build_model(
+      name, truth.length, truth.num_classes, options, seed
+  )
+  trainer = dlvm.training.Trainer(
+      model,
+      dlvm.training.FusedAdam(
+          schedules.parse(shared_flags.LEARNING_RATE.value)
+      ),
+      run_dir,
+      seed=seed,
+      jit_compile=shared_flags.JIT.value,
+      callbacks=[
+          dlvm.training.ProgressBar(),
+          dlvm.training.JsonLines(run_dir / 'metrics.jsonl'),
+          dlvm.training.TensorBoardScalars(run_dir / 'tensorboard'),
+          *(
+              dlvm.training.WeightSchedule(weight, temperature)
+              for weight in flow_models.temperatures(model)
+          ),
+      ],
+  )
+  trainer.fit(
+      experiment.batches(dlvm.ops.fold_in(seed, 'data')),
+      num_steps,
+      checkpoint_every=shared_flags.EVAL_EVERY.value,
+      log_every=_LOG_EVERY,
+  )
+  return model
+
+
+def _load_events(output_dir, name, seed):
+  with np.load(_run_dir(output_dir, name, seed) / 'events.npz') as events:
+    return dict(events)
+
+
+def _run_dir(output_dir, name, seed):
+  return output_dir / name / f'seed_{seed}'

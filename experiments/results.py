@@ -1,0 +1,41 @@
+"""The file in which a run keeps its final figures."""
+
+from collections.abc import Mapping
+import json
+import pathlib
+from typing import Any
+
+_NAME = 'results.json'
+
+
+def read(
+    output_dir: pathlib.Path, key: Mapping[str, Any]
+) -> dict[str, Any] | None:
+  """Reads the results of a run, if it has those that are asked for.
+
+  Args:
+    output_dir: Directory of the run.
+    key: What the results depend on beside the config, such as the step.
+
+  Returns:
+    The results, which contain the key; or None.
+  """
+  path = output_dir / _NAME
+  if path.exists():
+    results = json.loads(path.read_text())
+    if key.items() <= results.items():
+      return results
+  return None
+
+
+def write(output_dir: pathlib.Path, results: Mapping[str, Any]) -> None:
+  """Writes the results of a run, so that a kill never leaves half a file.
+
+  Args:
+    output_dir: Directory of the run.
+    results: JSON-serialisable; contains the key.
+  """
+  path = output_dir / _NAME
+  temporary = path.with_suffix('.tmp')
+  temporary.write_text(json.dumps(results, indent=2) + '\n')
+  temporary.replace(path)

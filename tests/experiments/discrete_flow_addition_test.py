@@ -1,0 +1,33 @@
+from absl.testing import absltest
+import numpy as np
+
+from experiments import addition
+from experiments import discrete_flow_addition
+from tests.experiments import flow_binary
+
+_MODEL = 'factorized+bipartite+autoregressive'
+
+
+class DiscreteFlowAdditionTest(flow_binary.FlowBinaryTestCase):
+
+  def test_runs(self):
+    printed = self.run_main(
+        discrete_flow_addition,
+        causal_network='lstm',
+        bipartite_network='transformer',
+        length=3,
+        models=[_MODEL],
+        num_steps=2,
+    )
+    bound = addition.Addition(3).left_to_right_entropy()
+    self.assertRegex(printed, rf'best from left to right *│ *{bound:.3f}')
+    results = self.results(_MODEL)
+    self.assertEqual(results['nats'], results['nats_above_entropy'])
+    self.assertGreater(results['nats_above_entropy_stderr'], 0)
+    # Hardly trained: near uniform digits.
+    self.assertBetween(results['nats'], 5, 9)
+    self.assertGreater(np.std(self.picture()), 5)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,116 @@
+import json
+import re
+import shutil
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+
+import discrete_lvm as dlvm
+from experiments import discrete_flow_full_rank
+from experiments import full_rank
+from tests.experiments import flow_binary
+
+_MODELS = ['factorized', 'factorized+2xbipartite+autoregressive']
+
+
+class DiscreteFlowFullRankTest(
+    flow_binary.FlowBinaryTestCase, parameterized.TestCase
+):
+
+  def run_main(self, module=discrete_flow_full_rank, **flag_values):
+    flag_values = {
+        'length': 3,
+        'num_classes': 3,
+        'models': _MODELS,
+        **flag_values,
+    }
+    return super().run_main(module, **flag_values)
+
+  def test_leaves_everything_and_resumes_exactly(self):
+    printed = self.run_main(num_seeds=2)
+    truth = full_rank.full_rank(3, 3, seed=0)
+    self.assertIn(f'{truth.entropy():.3f}', printed)
+    for model in _MODELS:
+      above = [self.results(model, s)['nats_above_entropy'] for s in (0, 1)]
+      self.assertNotEqual(*above)
+      row = [
+          re.escape(model),
+          f'{truth.entropy() + np.mean(above):.3f}',
+          *(f'{f(above):.3f}' for f in (np.mean, min, max)),
+          'exact',
+      ]
+      self.assertRegex(printed, ' *│ +'.join(row))
+      self.assertAllClose(
+          self.results(model)['total_probability'], 1, atol=1e-5
+      )
+    self.assertGreater(np.std(self.picture()), 5)
+
+    # In another directory: stopped half-way through the first run.
+    whole = [self.results(model) for model in _MODELS]
+    lines = self.metrics(_MODELS[1])
+    self.output_dir = self.output_dir.with_name('resumed')
+    self.run_main(num_steps=2)
+    self.run_main()
+    self.assertEqual(self.metrics(_MODELS[1]), lines)
+    for model, results in zip(_MODELS, whole, strict=True):
+      for name in ('nats', 'total_probability'):
+        self.assertEqual(self.results(model)[name], results[name])
+
+    # A run that is done is not run again; one that is not, is.
+    shutil.rmtree(self.output_dir / _MODELS[0])
+    fit = dlvm.training.Trainer.fit
+    with mock.patch.object(
+        dlvm.training.Trainer, 'fit', autospec=True, side_effect=fit
+    ) as spy:
+      self.run_main()
+    self.assertEqual(spy.call_count, 1)
+
+  def metrics(self, model):
+    path = self.output_dir / model / 'seed_0' / 'metrics.jsonl'
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+  def test_the_factorised_model_reaches_its_bound(self):
+    self.run_main(
+        models=['factorized'],
+        batch_size=256,
+        learning_rate='cosine:initial=0.1,final=0,num_steps=150',
+        num_steps=150,
+        eval_every=150,
+    )
+    truth = full_rank.full_rank(3, 3, seed=0)
+    nats = self.results('factorized')['nats']
+    # Six free parameters over 150 * 256 events: 3 / 38400 nats and less.
+    self.assertBetween(nats - truth.factorized_entropy(), 0, 2e-3)
+
+  def test_data_seed_is_that_of_the_table(self):
+    self.run_main(models=['factorized'], data_seed=1, num_steps=1)
+    nats = self.results('factorized')
+    self.assertAllClose(
+        nats['nats'] - nats['nats_above_entropy'],
+        full_rank.full_rank(3, 3, seed=1).entropy(),
+    )
+
+  @parameterized.parameters(
+      ({'models': ['factorised']}, "received 'factorised'"),
+      ({'models': ['factorized', 'autoregressive+0xbipartite']}, 'COUNTxFLOW'),
+      ({'temperature_schedule': '0'}, 'schedule of positive values'),
+      ({'learning_rate': 'fast'}, "received 'fast'"),
+      ({'output_dir': '/dev/null/run'}, 'directory that can be written'),
+  )
+  def test_bad_flags(self, flag_values, message):
+    stderr = self.run_failing(discrete_flow_full_rank, **flag_values)
+    self.assertIn(message, stderr)
+    self.assertFalse(self.output_dir.exists())
+
+  def test_a_directory_of_another_config(self):
+    self.run_main(models=['factorized'], num_steps=1)
+    stderr = self.run_failing(
+        discrete_flow_full_rank, models=['factorized'], length=2
+    )
+    self.assertIn('length: expected 3, received 2', stderr)
+
+
+if __name__ == '__main__':
+  absltest.main()

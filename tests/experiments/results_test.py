@@ -1,0 +1,25 @@
+import pathlib
+
+from absl.testing import absltest
+import tensorflow as tf
+
+from experiments import results
+
+
+class ResultsTest(tf.test.TestCase):
+
+  def test_found_by_their_key(self):
+    output_dir = pathlib.Path(self.get_temp_dir())
+    key = {'step': 4, 'num_samples': 10}
+    self.assertIsNone(results.read(output_dir, key))
+    written = {**key, 'nats': 0.5}
+    results.write(output_dir, written)
+    self.assertEqual(results.read(output_dir, key), written)
+    self.assertIsNone(results.read(output_dir, {**key, 'step': 5}))
+    results.write(output_dir, {**written, 'step': 5})
+    self.assertIsNone(results.read(output_dir, key))
+    self.assertLen(list(output_dir.iterdir()), 1)
+
+
+if __name__ == '__main__':
+  absltest.main()
