@@ -8,6 +8,7 @@ from discrete_lvm.layers.discrete_autoregressive_flow import (
     DiscreteAutoregressiveFlow,
 )
 from discrete_lvm.layers.discrete_bipartite_flow import DiscreteBipartiteFlow
+from discrete_lvm.layers.discrete_sorting_flow import DiscreteSortingFlow
 from discrete_lvm.layers.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.layers.made import MADE
 from discrete_lvm.layers.masked_dense import MaskedDense
@@ -23,6 +24,7 @@ __all__ = [
     'ContextTable',
     'DiscreteAutoregressiveFlow',
     'DiscreteBipartiteFlow',
+    'DiscreteSortingFlow',
     'GumbelSoftmax',
     'MADE',
     'MaskedDense',

@@ -67,7 +67,7 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
     return super().__call__(inputs, *args, **kwargs)
 
   def call(self, inputs, context=None):
-    return self._inverse(inputs, self._adapt(inputs, context))
+    return self._apply(self._inverse, inputs, context)
 
   def generate(self, inputs, context=None):
     """Returns the events that the call maps to `inputs`.
@@ -83,8 +83,7 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
       ValueError: If the layer is not built, or as the call raises.
     """
     protocol.check_built(self)
-    inputs = tf.convert_to_tensor(inputs)
-    return self._forward(inputs, self._adapt(inputs, context))
+    return self._apply(self._forward, tf.convert_to_tensor(inputs), context)
 
   @abc.abstractmethod
   def _inverse(self, y, conditioner):
@@ -102,17 +101,19 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
   def _forward(self, x, conditioner):
     """Maps the base to data, with the arguments of `_inverse`."""
 
-  def _adapt(self, x, context):
-    if x.dtype.is_integer:
-      num_classes = self._num_classes
-    else:
-      num_classes = None
-      if x.shape[-1] != self._num_classes:
-        raise ValueError(
-            f'Expected events of shape [..., length, {self._num_classes}], as '
-            f'when the layer was built; received shape {x.shape}.'
-        )
-    return conditioners.Conditioner(self.conditioner, context, num_classes)
+  def _apply(self, function, x, context):
+    if not x.dtype.is_integer and x.shape[-1] != self._num_classes:
+      raise ValueError(
+          f'Expected events of shape [..., length, {self._num_classes}], as '
+          f'when the layer was built; received shape {x.shape}.'
+      )
+    conditioner = conditioners.Conditioner(
+        self.conditioner,
+        context,
+        num_classes=self._num_classes if x.dtype.is_integer else None,
+    )
+    x = conditioner.broadcast(conditioner.events.check(x))
+    return function(x, conditioner)
 
   def get_config(self):
     return {

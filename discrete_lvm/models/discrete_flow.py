@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import functools
+import math
 from typing import Any
 
 import keras
@@ -22,15 +23,19 @@ class DiscreteFlow(model.Model):
 
       log p(x) = log p_base(z),  z = flows[-1](... flows[0](x))
 
-  The flows permute the event space, so there is no volume term. Training
-  minimises the term 'negative_log_likelihood', whose gradient passes through
-  the events to every flow.
+  The flows permute the event space, so there is no volume term. The loss is the
+  term 'negative_log_likelihood', whose gradient passes through the events to
+  the base and to every flow but the sorting ones. In training there is for
+  those the term 'sorting_cross_entropy', the sum of their cross-entropies, each
+  on the events that come in: it has a gradient to their conditioners and to
+  nothing else. It is no part of `log p(x)`, so `evaluate` reports the former
+  alone.
 
   Args:
     flows: Keras layers from data to base, the order in which `log_prob` applies
       them: `layers.DiscreteAutoregressiveFlow`, `DiscreteBipartiteFlow`,
-      `PermutePositions`, or others that map one-hot events when called and back
-      in `generate`. None at all leaves the base.
+      `DiscreteSortingFlow`, `PermutePositions`, or others that map one-hot
+      events when called and back in `generate`. None at all leaves the base.
     length: Number of tokens of an event, at least 1.
     num_classes: Number of classes K of a token, at least 2.
     base: None, for independent tokens with a law of its own at each position, a
@@ -77,7 +82,7 @@ class DiscreteFlow(model.Model):
     https://arxiv.org/abs/1905.10347.
   """
 
-  _term_names = ('negative_log_likelihood',)
+  _term_names = ('negative_log_likelihood', 'sorting_cross_entropy')
 
   def __init__(
       self,
@@ -125,7 +130,7 @@ class DiscreteFlow(model.Model):
     context = None
     if context_shape is not None:
       context = keras.KerasTensor((None, *context_shape[-2:]), 'float32')
-    z, context = flow_stack.inverse(self.flows, x, context)
+    z, context, _ = flow_stack.inverse(self.flows, x, context)
     if self.base is not None:
       self.base(z, **flow_stack.given(context))
 
@@ -175,16 +180,19 @@ class DiscreteFlow(model.Model):
     Raises:
       ValueError: If `x` is of another shape.
     """
-    return self._log_prob(x, context, training=False)
+    return self._evaluate(x, context)[0]
 
-  def _log_prob(self, x, context, training):
+  def _evaluate(self, x, context, training=False):
+    """Returns `log p(x)`, and the cross-entropies of training."""
     x, is_valid = self._as_one_hot(x)
     context = _as_context(context)
     self._build_for(context)
-    z, context = flow_stack.inverse(self.flows, x, context, training)
+    z, context, cross_entropies = flow_stack.inverse(
+        self.flows, x, context, training
+    )
     log_prob = self._base(context, training=training).log_prob(z)
-    impossible = tf.constant(-float('inf'), log_prob.dtype)
-    return tf.where(is_valid, log_prob, impossible)
+    impossible = tf.constant(-math.inf, log_prob.dtype)
+    return tf.where(is_valid, log_prob, impossible), cross_entropies
 
   def sample(
       self,
@@ -224,11 +232,14 @@ class DiscreteFlow(model.Model):
     return tf.argmax(x, axis=-1, output_type=tf.int32)
 
   def call(self, inputs, training=False):
-    return self._log_prob(*_split(inputs), training)
+    return self._evaluate(*_split(inputs), training)[0]
 
   def _loss_terms(self, batch, training, seed):
-    log_prob = self._log_prob(*_split(batch), training)
-    return {'negative_log_likelihood': -log_prob}
+    log_prob, cross_entropies = self._evaluate(*_split(batch), training)
+    terms = {'negative_log_likelihood': -log_prob}
+    if cross_entropies:
+      terms['sorting_cross_entropy'] = tf.add_n(cross_entropies)
+    return terms
 
   def update_metrics(self, batch: Any, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch.

@@ -20,7 +20,7 @@ def inverse(
     x: Any,
     context: Any = None,
     training: bool = False,
-) -> tuple[Any, Any]:
+) -> tuple[Any, Any, list[tf.Tensor]]:
   """Maps data to the base.
 
   Args:
@@ -31,14 +31,22 @@ def inverse(
     training: Python `bool`, passed to the flows.
 
   Returns:
-    Events like `x`, and the context in the positions of the base.
+    Events like `x`; the context in the positions of the base; and in training
+    the cross-entropies of the `layers.DiscreteSortingFlow`s, shape `[...]`, in
+    nats.
   """
+  cross_entropies = []
   for flow in flows:
     if isinstance(flow, layers.PermutePositions):
       x, context = flow(x), _permute(flow, context)
+    elif training and isinstance(flow, layers.DiscreteSortingFlow):
+      x, cross_entropy = flow(
+          x, training=True, return_cross_entropy=True, **given(context)
+      )
+      cross_entropies.append(cross_entropy)
     else:
       x = flow(x, training=training, **given(context))
-  return x, context
+  return x, context, cross_entropies
 
 
 def forward(
