@@ -18,11 +18,11 @@ from absl import flags
 import keras
 import numpy as np
 import rich.console
-import rich.table
 import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import flow_models
+from experiments import flow_table
 from experiments import results
 from experiments import schedules
 from experiments import shared_flags
@@ -185,7 +185,15 @@ def run_all(experiment: Experiment) -> None:
       name: [run(experiment, name, seed, output_dir) for seed in seeds]
       for name in names
   }
-  print_table(experiment, rows)
+  flow_table.print_table(
+      experiment.title,
+      {
+          'exact entropy': experiment.truth.entropy(),
+          'best factorised': experiment.truth.factorized_entropy(),
+          **experiment.floors,
+      },
+      rows,
+  )
   experiment.draw(
       output_dir / 'models.png',
       {name: _load_events(output_dir, name, first) for name in names},
@@ -234,51 +242,6 @@ def run(
   found = {**key, 'seconds': seconds, **measures}
   results.write(run_dir, found)
   return found
-
-
-def print_table(
-    experiment: Experiment, rows: Mapping[str, list[Mapping[str, Any]]]
-) -> None:
-  """Prints the table that ends a sweep.
-
-  Args:
-    experiment: The experiment.
-    rows: Name of a model to its results, one of each seed.
-  """
-  truth = experiment.truth
-  table = rich.table.Table(title=experiment.title)
-  table.add_column('model', overflow='fold')
-  for name in ('nats', 'above', 'least', 'most', 'error', 'closed'):
-    table.add_column(name, justify='right', min_width=6)
-  entropy, factorized = truth.entropy(), truth.factorized_entropy()
-  for label, nats in (
-      ('exact entropy', entropy),
-      ('best factorised', factorized),
-      *experiment.floors.items(),
-  ):
-    table.add_row(label, f'{nats:.3f}', f'{nats - entropy:.3f}')
-  table.add_section()
-  for name, found in rows.items():
-    above = [row['nats_above_entropy'] for row in found]
-    errors = [row.get('nats_above_entropy_stderr', 0) for row in found]
-    mean = np.mean(above)
-    table.add_row(
-        name,
-        f'{entropy + mean:.3f}',
-        *(f'{value:.3f}' for value in (mean, min(above), max(above))),
-        f'{max(errors):.3f}' if any(errors) else 'exact',
-        f'{round(100 * (1 - mean / (factorized - entropy)))}%',
-    )
-  seconds = [row['seconds'] for found in rows.values() for row in found]
-  table.caption = (
-      'above: nats above the entropy, mean, least and most of '
-      f'{_NUM_SEEDS.value} seeds; error: standard error of the evaluation; '
-      'closed: share of the gap between the best factorised model and the '
-      'entropy; '
-      f'{shared_flags.NUM_STEPS.value:,} steps, {min(seconds):.0f} to '
-      f'{max(seconds):.0f} seconds a run'
-  )
-  rich.console.Console().print(table)
 
 
 def _train(experiment, name, seed, run_dir):
