@@ -1,8 +1,12 @@
 """Keras layers: tensors in, tensors out."""
 
+from discrete_lvm.layers.bidirectional_transformer import (
+    BidirectionalTransformer,
+)
 from discrete_lvm.layers.bipartite_context_table import BipartiteContextTable
 from discrete_lvm.layers.causal_convolution import CausalConvolution
 from discrete_lvm.layers.causal_lstm import CausalLSTM
+from discrete_lvm.layers.causal_transformer import CausalTransformer
 from discrete_lvm.layers.context_table import ContextTable
 from discrete_lvm.layers.discrete_autoregressive_flow import (
     DiscreteAutoregressiveFlow,
@@ -18,9 +22,11 @@ from discrete_lvm.layers.straight_through_categorical import (
 )
 
 __all__ = [
+    'BidirectionalTransformer',
     'BipartiteContextTable',
     'CausalConvolution',
     'CausalLSTM',
+    'CausalTransformer',
     'ContextTable',
     'DiscreteAutoregressiveFlow',
     'DiscreteBipartiteFlow',
