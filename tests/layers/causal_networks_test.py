@@ -125,26 +125,29 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
     codes = _codes(6, LENGTH)
     x = tf.one_hot(codes, K)
 
-    def evaluate(x, codes):
+    def evaluate(x):
       with tf.GradientTape() as tape:
         outputs = network(x)
         loss = tf.reduce_sum(outputs**2)
       self.assertEqual(outputs.shape[1:].as_list(), [LENGTH, 4])
       weights = [w.value for w in network.trainable_variables]
-      gradients = tape.gradient(loss, weights)
-      return outputs, *gradients, _run_steps(network, codes)
+      return outputs, *tape.gradient(loss, weights)
 
-    expected = evaluate(x, codes)
-    compiled = tf.function(
-        evaluate,
+    @tf.function(
         input_signature=[
             tf.TensorSpec([None, LENGTH, K]),
             tf.TensorSpec([None, LENGTH], tf.int32),
         ],
         jit_compile=jit_compile,
     )
-    for actual, value in zip(compiled(x, codes), expected, strict=True):
-      self.assertAllClose(actual, value, rtol=1e-4, atol=1e-4)
+    def compiled(x, codes):
+      return _run_steps(network, codes), *evaluate(x)
+
+    steps, *actual = compiled(x, codes)
+    expected = evaluate(x)
+    self.assertAllClose(steps, expected[0], rtol=1e-5, atol=1e-5)
+    for value, expected_value in zip(actual, expected, strict=True):
+      self.assertAllClose(value, expected_value, rtol=1e-4, atol=1e-4)
 
   @parameterized.parameters(*NETWORKS)
   def test_codes_are_one_hot_vectors(self, name):
@@ -212,14 +215,14 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
     model = keras.Model(inputs, outputs)
     model.compile('sgd', 'mse')
     x = np.eye(K)[_codes(6, LENGTH)]
-    before = model.predict(x, verbose=0)
+    before = model(x)
     model.fit(x, np.ones([6, LENGTH, 4]), epochs=1, verbose=0)
-    after = model.predict(x, verbose=0)
+    after = model(x)
     self.assertNotAllClose(before, after)
     path = os.path.join(self.get_temp_dir(), f'{name}.keras')
     model.save(path)
     restored = keras.models.load_model(path, safe_mode=True)
-    self.assertAllEqual(restored.predict(x, verbose=0), after)
+    self.assertAllEqual(restored(x), after)
     twin = restored.layers[-1]
     self.assertEqual(twin.get_config(), network.get_config())
     self.assertAllClose(_run_steps(twin, tf.constant(x, tf.float32)), after)
@@ -292,13 +295,13 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
     network = NETWORKS[name](dtype='mixed_bfloat16')
     model = keras.Model(inputs, network(inputs[0], context=inputs[1]))
     arrays = [np.eye(K)[_codes(6, LENGTH)], _context(6).numpy()]
-    expected = model.predict(arrays, verbose=0)
+    expected = model(arrays)
     path = os.path.join(self.get_temp_dir(), f'{name}.keras')
     model.save(path)
     restored = keras.models.load_model(path, safe_mode=True)
-    self.assertAllEqual(restored.predict(arrays, verbose=0), expected)
+    self.assertAllEqual(restored(arrays), expected)
     steps = _run_steps(network, _codes(6, LENGTH), tf.constant(arrays[1]))
-    self.assertAllClose(steps, expected.astype(np.float32), atol=0.1)
+    self.assertAllClose(steps, tf.cast(expected, tf.float32), atol=0.1)
 
   @parameterized.parameters(*CONDITIONAL)
   def test_rejects_a_context_that_comes_or_goes(self, name):
