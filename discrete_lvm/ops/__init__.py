@@ -1,10 +1,17 @@
 """Pure functions of tensors: noise, gradients, seeds, schedules, numerics."""
 
+from discrete_lvm.ops.ar1 import ar1_alpha_for_rate
+from discrete_lvm.ops.ar1 import ar1_committed_rate
+from discrete_lvm.ops.ar1 import ar1_optimal_scale
 from discrete_lvm.ops.argmax_gradients import gumbel_argmax
 from discrete_lvm.ops.argmax_gradients import reinmax_argmax
 from discrete_lvm.ops.argmax_gradients import softmax_argmax
 from discrete_lvm.ops.categorical import categorical_entropy
 from discrete_lvm.ops.categorical import categorical_kl
+from discrete_lvm.ops.delta_gaussian import delta_gaussian
+from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
+from discrete_lvm.ops.delta_gaussian import delta_gaussian_scales
+from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl
 from discrete_lvm.ops.gumbel import exponential
 from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
@@ -42,6 +49,7 @@ from discrete_lvm.ops.sorting import one_hot_rank
 from discrete_lvm.ops.sorting import one_hot_unrank
 from discrete_lvm.ops.sorting import rank_codes
 from discrete_lvm.ops.sorting import unrank_codes
+from discrete_lvm.ops.standard_normal import standard_normal_kl
 from discrete_lvm.ops.straight_through import is_one_hot
 from discrete_lvm.ops.straight_through import one_hot_argmax
 from discrete_lvm.ops.straight_through import straight_through
@@ -55,15 +63,22 @@ __all__ = [
     'LinearSchedule',
     'all_but_one_mask',
     'alternating_mask',
+    'ar1_alpha_for_rate',
+    'ar1_committed_rate',
+    'ar1_optimal_scale',
     'as_mask',
     'as_order',
     'as_seed',
     'bits_per_dim',
     'categorical_entropy',
     'categorical_kl',
+    'delta_gaussian',
+    'delta_gaussian_min_mean',
+    'delta_gaussian_scales',
     'exponential',
     'fold_in',
     'fold_in_replica',
+    'gaussian_ar1_kl',
     'gumbel',
     'gumbel_argmax',
     'gumbel_softmax',
@@ -92,6 +107,7 @@ __all__ = [
     'safe_log',
     'softmax_argmax',
     'split',
+    'standard_normal_kl',
     'static_num_classes',
     'straight_through',
     'top_k_logits',

@@ -1,0 +1,24 @@
+"""One floating type for all arguments of a function, float32 at the least."""
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def common_floats(*values: Any) -> list[tf.Tensor]:
+  """Converts to `Tensor`s of float64 if one is of float64, else of float32.
+
+  Args:
+    *values: Numbers, or floating or integer `Tensor`s, of any shapes.
+
+  Returns:
+    List of `Tensor`s.
+
+  Example:
+    >>> [x.dtype.name for x in common_floats(1., tf.zeros([], tf.bfloat16))]
+    ['float32', 'float32']
+  """
+  tensors = [tf.convert_to_tensor(x) for x in values]
+  dtypes = [x.dtype for x in tensors]
+  dtype = tf.float64 if tf.float64 in dtypes else tf.float32
+  return [tf.cast(x, dtype) for x in tensors]
