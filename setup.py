@@ -74,6 +74,8 @@ _BENCHMARK = [
     # Only for the side-by-side tables of experiments/benchmarks, whose figures
     # name this release.
     'torch==2.13.0',
+    # As PyTorch. Of it the benchmark loads one file, which needs nothing else.
+    'edward2==0.0.2',
 ]
 
 setuptools.setup(

@@ -11,7 +11,7 @@ from rich import table as rich_table
 
 
 class Timing(NamedTuple):
-  """Milliseconds: the median over the rounds, the least and the most."""
+  """Milliseconds, if not said otherwise: median over rounds, least and most."""
 
   median: float
   least: float
@@ -57,22 +57,31 @@ def time_in_turn(
   }
 
 
+def log_slope(values: dict[int, float]) -> float:
+  """Returns the least-squares slope of log values on log keys."""
+  return float(np.polyfit(np.log([*values]), np.log([*values.values()]), 1)[0])
+
+
 def print_table(
-    title: str, timings: dict[str, dict[str, Timing]], baseline: str
+    title: str,
+    timings: dict[str, dict[str, Timing]],
+    baseline: str,
+    unit: str = 'ms',
 ) -> None:
-  """Prints milliseconds, and the ratio of each median to that of a baseline.
+  """Prints timings, and the ratio of each median to that of a baseline.
 
   Args:
     title: Title of the table.
     timings: Rows, names to the timings of each alternative.
     baseline: Name of the alternative that the ratios are relative to.
+    unit: Unit of the timings.
   """
   table = rich_table.Table(
-      title=f'{title}\nms: median (least to most) over rounds, and the '
+      title=f'{title}\n{unit}: median (least to most) over rounds, and the '
       f'ratio to {baseline!r}; {platform.processor() or platform.machine()}',
       title_justify='left',
   )
-  for column in ('case', 'alternative', 'ms', 'ratio'):
+  for column in ('case', 'alternative', unit, 'ratio'):
     table.add_column(column, justify='left' if column != 'ratio' else 'right')
   for case, alternatives in timings.items():
     for name, timing in alternatives.items():
@@ -80,7 +89,7 @@ def print_table(
       table.add_row(
           case,
           name,
-          f'{timing.median:.2f} ({timing.least:.2f} to {timing.most:.2f})',
+          '{:.4g} ({:.4g} to {:.4g})'.format(*timing),
           f'{ratio:.2f}',
       )
     table.add_section()

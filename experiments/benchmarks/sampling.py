@@ -1,0 +1,127 @@
+r"""Times sampling with a cache against evaluating all positions at each.
+
+    make benchmark
+    python -m experiments.benchmarks.sampling
+
+The model is a causal transformer over 27 classes, of 2 layers and 128 units,
+with random weights: as a distribution of codes (base), and as an autoregressive
+flow (flow). Re-evaluated is what other libraries do: a loop, here in the graph,
+that calls the network on all positions at each; the flow's would cost as much
+as the base's. The bipartite flow has a transformer of the same size, which is
+not causal, in each of its 4 layers.
+"""
+
+from absl import app
+from absl import flags
+import tensorflow as tf
+
+import discrete_lvm as dlvm
+from experiments.benchmarks import timing
+
+_ROUNDS = flags.DEFINE_integer('rounds', 3, 'Rounds over the alternatives.')
+_SECONDS = flags.DEFINE_float('seconds', 0.5, 'Seconds of each in a round.')
+_BATCH = flags.DEFINE_integer('batch', 4, 'Samples in one call.')
+
+_LENGTHS = (16, 32, 64, 128, 256, 512)
+_CLASSES = 27
+_SIZE = {'num_outputs': _CLASSES, 'num_layers': 2, 'num_heads': 4, 'units': 128}
+_BIPARTITE_LAYERS = 4
+_SEED = (0, 1)
+
+
+def main(argv):
+  """Prints the table, and how times grow with the length."""
+  del argv
+  # TensorFlow takes the same lambda at many lengths for a retracing.
+  tf.get_logger().setLevel('ERROR')
+  timings = {}
+  for length in _LENGTHS:
+    samplers = {
+        **_autoregressive(length),
+        'flow, bipartite': _bipartite(length),
+    }
+    timings[length] = timing.time_in_turn(
+        {name: _caller(sample) for name, sample in samplers.items()},
+        rounds=_ROUNDS.value,
+        seconds=_SECONDS.value,
+        repeats=1,
+    )
+  timing.print_table(
+      f'Sampling, batch of {_BATCH.value}',
+      {f'length {length}': row for length, row in timings.items()},
+      'base, cached',
+  )
+  for name in timings[_LENGTHS[0]]:
+    medians = {length: row[name].median for length, row in timings.items()}
+    slope = timing.log_slope(medians)
+    print(f'{name}: slope of log time on log length: {slope:.2f}')
+
+
+def _caller(sample):
+  function = tf.function(sample)
+  return lambda: function().numpy()
+
+
+def _autoregressive(length):
+  """Returns names to functions that sample codes, shape `[batch, length]`."""
+  network = dlvm.layers.CausalTransformer(**_SIZE, seed=0)
+  network.build((None, length, _CLASSES))
+  distribution = dlvm.distributions.AutoregressiveCategorical(
+      network, length, _CLASSES, dtype=tf.int32
+  )
+  flow = dlvm.bijectors.DiscreteAutoregressive(network, num_classes=_CLASSES)
+
+  def draw(position, logits):
+    seed = dlvm.ops.fold_in(_SEED, position)
+    perturbed = dlvm.ops.perturb(logits, seed=seed)
+    return tf.argmax(perturbed, axis=-1, output_type=tf.int32)
+
+  return {
+      'base, cached': lambda: distribution.sample(_BATCH.value, seed=_SEED),
+      'base, re-evaluated': lambda: _reevaluate(network, length, draw),
+      'flow, cached': lambda: flow.forward(_uniform_codes(length)),
+  }
+
+
+def _reevaluate(network, length, choose):
+  """Samples position by position, with a call of the network at each."""
+
+  def step(position, codes):
+    code = choose(position, network(codes)[:, position])
+    here = tf.equal(tf.range(length), position)
+    return position + 1, tf.where(here, code[:, tf.newaxis], codes)
+
+  start = 0, tf.zeros([_BATCH.value, length], tf.int32)
+  return tf.while_loop(lambda t, _: t < length, step, start)[1]
+
+
+def _bipartite(length):
+  """Returns a function like those of `_autoregressive`."""
+  mask = dlvm.ops.alternating_mask(length)
+  bijectors = []
+  for i in range(_BIPARTITE_LAYERS):
+    network = dlvm.layers.BidirectionalTransformer(**_SIZE, seed=i)
+    network.build((None, length, _CLASSES))
+    bijectors.append(
+        dlvm.bijectors.DiscreteBipartite(
+            network, ~mask if i % 2 else mask, num_classes=_CLASSES
+        )
+    )
+
+  def sample():
+    codes = _uniform_codes(length)
+    for bijector in bijectors:
+      codes = bijector.forward(codes)
+    return codes
+
+  return sample
+
+
+def _uniform_codes(length):
+  return tf.random.stateless_uniform(
+      [_BATCH.value, length], _SEED, maxval=_CLASSES, dtype=tf.int32
+  )
+
+
+if __name__ == '__main__':
+  app.run(main)
