@@ -22,12 +22,15 @@ NETWORKS = {
     'CausalLSTM': lambda **kwargs: layers.CausalLSTM(
         4, units=[8, 6], seed=3, **kwargs
     ),
+    'CausalTransformer': lambda **kwargs: layers.CausalTransformer(
+        4, num_layers=2, num_heads=2, units=8, seed=3, **kwargs
+    ),
     'MADE': lambda **kwargs: layers.MADE(
         4, [9, 8], 'random', activation='softplus', seed=3, **kwargs
     ),
 }
 # Those that take a context at each position.
-CONDITIONAL = ('CausalConvolution', 'CausalLSTM')
+CONDITIONAL = ('CausalConvolution', 'CausalLSTM', 'CausalTransformer')
 
 
 def _build(name, length=LENGTH, **kwargs):
@@ -187,7 +190,9 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
     first = _order(network, LENGTH)[0]
     for batch_shape in ([], [6], [2, 3]):
       token = tf.zeros([*batch_shape, K])
-      output, _ = network.step(token, network.initial_state(batch_shape))
+      output, _ = network.step(
+          token, network.initial_state(batch_shape, LENGTH)
+      )
       self.assertEqual(output.shape, [*batch_shape, 4])
       self.assertAllClose(
           output, tf.broadcast_to(expected[0, first], output.shape), atol=1e-5
@@ -202,7 +207,7 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual({w.dtype for w in network.weights}, {'float32'})
     expected = _build(name)(codes)
     self.assertAllClose(tf.cast(outputs, tf.float32), expected, atol=0.1)
-    output, _ = network.step(codes[:, 0], network.initial_state([6]))
+    output, _ = network.step(codes[:, 0], network.initial_state([6], LENGTH))
     self.assertEqual(output.dtype, tf.bfloat16)
     self.assertAllClose(_run_steps(network, codes), expected, atol=0.1)
 
@@ -239,7 +244,7 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'is built.* integer codes'):
       NETWORKS[name]()(_codes(6, LENGTH))
     with self.assertRaisesRegex(ValueError, 'a layer that is built'):
-      NETWORKS[name]().initial_state([6])
+      NETWORKS[name]().initial_state([6], LENGTH)
     with self.assertRaisesRegex(ValueError, 'static'):
       NETWORKS[name]().build((None, LENGTH, None))
 
@@ -310,11 +315,11 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'Expected no `context`'):
       without(codes, context=context)
     with self.assertRaisesRegex(ValueError, 'Expected no `context`'):
-      without.initial_state([6], context=context)
+      without.initial_state([6], LENGTH, context)
     with self.assertRaisesRegex(ValueError, 'Expected a `context`'):
       with_(codes)
     with self.assertRaisesRegex(ValueError, 'Expected a `context`'):
-      with_.initial_state([6])
+      with_.initial_state([6], LENGTH)
 
   @parameterized.parameters(*CONDITIONAL)
   def test_length_may_be_unknown_and_change(self, name):
