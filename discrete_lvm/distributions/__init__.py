@@ -11,6 +11,7 @@ from discrete_lvm.distributions.exp_gumbel_softmax import ExpGumbelSoftmax
 from discrete_lvm.distributions.factorized_categorical import (
     FactorizedCategorical,
 )
+from discrete_lvm.distributions.gaussian_ar1 import GaussianAR1
 from discrete_lvm.distributions.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.distributions.kl import categorical_kl
 from discrete_lvm.distributions.kl import plug_in_kl
@@ -30,6 +31,7 @@ __all__ = [
     'DiscretizedLogisticMixture',
     'ExpGumbelSoftmax',
     'FactorizedCategorical',
+    'GaussianAR1',
     'GumbelSoftmax',
     'LogitRelaxedBernoulli',
     'OneHotCategorical',

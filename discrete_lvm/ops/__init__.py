@@ -36,6 +36,7 @@ from discrete_lvm.ops.modular_codes import modular_inverse_table
 from discrete_lvm.ops.numerics import bits_per_dim
 from discrete_lvm.ops.numerics import nats_to_bits
 from discrete_lvm.ops.numerics import safe_log
+from discrete_lvm.ops.recurrence import linear_recurrence
 from discrete_lvm.ops.schedules import CosineSchedule
 from discrete_lvm.ops.schedules import CyclicSchedule
 from discrete_lvm.ops.schedules import ExponentialSchedule
@@ -85,6 +86,7 @@ __all__ = [
     'half_mask',
     'invertible_scales',
     'is_one_hot',
+    'linear_recurrence',
     'logistic',
     'modular_affine',
     'modular_affine_inverse',

@@ -1,0 +1,223 @@
+import math
+import time
+
+from absl.testing import parameterized
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from discrete_lvm import distributions
+from discrete_lvm import ops
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+GaussianAR1 = distributions.GaussianAR1
+
+ALPHA = tf.constant([[-0.8, 0.0, 0.95], [0.3, 0.6, -0.1]], tf.float64)
+
+
+def _dense(alpha, length):
+  """The same law over flattened events, each `[length * dim]`."""
+  steps = np.arange(length)
+  lags = np.abs(steps[:, np.newaxis] - steps)
+  dim = alpha.shape[-1]
+  covariance = np.zeros([*alpha.shape[:-1], length, dim, length, dim])
+  for k in range(dim):
+    covariance[..., :, k, :, k] = np.float64(alpha)[..., k, None, None] ** lags
+  size = length * dim
+  covariance = covariance.reshape([*alpha.shape[:-1], size, size])
+  return tfd.MultivariateNormalFullCovariance(np.zeros(size), covariance)
+
+
+class GaussianAR1Test(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(1, 2, 7)
+  def test_is_the_multivariate_normal_it_describes(self, length):
+    d, dense = GaussianAR1(ALPHA, length), _dense(ALPHA, length)
+    z = np.random.default_rng(0).normal(size=[5, 2, length, 3])
+    flat = z.reshape([5, 2, -1])
+    self.assertAllClose(d.log_prob(z), dense.log_prob(flat), rtol=1e-9)
+    low = GaussianAR1(tf.cast(ALPHA, tf.float32), length)
+    self.assertAllClose(
+        low.log_prob(tf.cast(z, tf.float32)), dense.log_prob(flat), rtol=1e-5
+    )
+    self.assertAllClose(d.entropy(), dense.entropy())
+    self.assertAllClose(d.covariance(), dense.covariance())
+    self.assertAllEqual(d.mean(), np.zeros([2, length, 3]))
+    self.assertAllEqual(d.mode(), np.zeros([2, length, 3]))
+    self.assertAllEqual(d.variance(), np.ones([2, length, 3]))
+    self.assertAllEqual(d.stddev(), np.ones([2, length, 3]))
+    self.assertEqual(d.event_shape, [length, 3])
+    self.assertEqual(d.batch_shape, [2])
+    self.assertEqual(d.dtype, tf.float64)
+
+  @parameterized.parameters(1, 2, 7)
+  def test_kl_is_that_of_the_multivariate_normals(self, length):
+    p, dense_p = GaussianAR1(ALPHA, length), _dense(ALPHA, length)
+    q_alpha = tf.constant([0.5, -0.99, 0.2], tf.float64)
+    kl = tfd.kl_divergence(GaussianAR1(q_alpha, length), p)
+    expected = tfd.kl_divergence(_dense(q_alpha, length), dense_p)
+    self.assertAllClose(kl, expected, rtol=1e-9, atol=1e-12)
+    rng = np.random.default_rng(0)
+    loc = rng.normal(size=[4, 1, length, 3])
+    scale = np.exp(rng.normal(size=loc.shape))
+    flat = tfd.MultivariateNormalDiag(
+        loc.reshape([4, 1, -1]), scale.reshape([4, 1, -1])
+    )
+    expected = tfd.kl_divergence(flat, dense_p)
+    for q in (
+        tfd.Independent(tfd.Normal(loc, scale), 2),
+        tfd.Independent(tfd.MultivariateNormalDiag(loc, scale), 1),
+    ):
+      kl = tfd.kl_divergence(q, p)
+      self.assertEqual(kl.shape, [4, 2])
+      self.assertAllClose(kl, expected, rtol=1e-9)
+
+  def test_kl_of_half_precision_is_computed_in_float32(self):
+    p = GaussianAR1([0.9, 0.9], 4)
+    loc = tf.ones([4, 2], tf.bfloat16)
+    q = tfd.Independent(tfd.Normal(loc, tf.ones_like(loc)), 2)
+    kl = tfd.kl_divergence(q, p)
+    self.assertEqual(kl.dtype, tf.float32)
+    self.assertAllClose(
+        kl, ops.gaussian_ar1_kl(tf.ones([4, 2]), tf.ones([4, 2]), 0.9)
+    )
+
+  def test_samples_have_the_law(self):
+    alpha = tf.constant([[-0.8, 0.0, 0.95], [0.3, 0.6, -0.1]])
+    d = GaussianAR1(alpha, 5)
+    n = 20_000
+    z = d.sample([4, n // 4], seed=[0, 1])
+    self.assertEqual(z.shape, [4, n // 4, 2, 5, 3])
+    flat = tf.reshape(z, [n, 2, 15])
+    # 5 sigma of a mean, and of a covariance, whose variance is at most 2.
+    self.assertAllLess(abs(tf.reduce_mean(flat, 0)), 5 / math.sqrt(n))
+    covariance = tf.einsum('nbi,nbj->bij', flat, flat) / n
+    self.assertAllLess(abs(covariance - d.covariance()), 5 * math.sqrt(2 / n))
+
+  def test_long_samples_keep_variance_and_correlation_in_float32(self):
+    alpha = tf.constant([0.9999, -0.9999])
+    z = GaussianAR1(alpha, 4096).sample(500, seed=[0, 1])
+    # 5 sigma of a variance among 500.
+    for t in (0, 1, 4095):
+      variance = tf.reduce_mean(tf.square(z[:, t]), axis=0)
+      self.assertAllClose(variance, [1, 1], atol=5 * math.sqrt(2 / 500))
+    z, alpha = np.float64(z), np.float64(alpha)
+    noise = np.mean(np.square(z[:, 1:] - alpha * z[:, :-1]), axis=(0, 1))
+    # 5 sigma among 500 * 4095.
+    self.assertAllClose(
+        noise / (1 - alpha**2), [1, 1], atol=5 * math.sqrt(2 / 2.0e6)
+    )
+
+  def test_samples_are_differentiable_in_alpha(self):
+    alpha = tf.constant([0.0, 0.7, -0.3], tf.float64)
+
+    def sample(alpha):
+      return GaussianAR1(alpha, 4).sample(2, seed=[0, 1])
+
+    theoretical, numerical = tf.test.compute_gradient(
+        sample, [alpha], delta=1e-6
+    )
+    self.assertAllClose(theoretical, numerical, atol=1e-8)
+
+  def test_learns_an_alpha_within_bounds(self):
+    logits = tf.Variable([0.0, 0.0])
+    alpha = tfp.util.DeferredTensor(
+        logits, tfb.Sigmoid(tf.constant(0.5), tf.constant(0.9))
+    )
+    p = GaussianAR1(alpha, 3)
+    q = GaussianAR1([0.8, 0.99], 3)
+    self.assertLen(p.trainable_variables, 1)
+    with tf.GradientTape() as tape:
+      kl = tfd.kl_divergence(q, p) - p.log_prob(q.sample(seed=[0, 1]))
+    (gradient,) = tape.gradient(kl, p.trainable_variables)
+    self.assertAllGreater(abs(gradient), 1e-3)
+    before = p.entropy()
+    logits.assign([100.0, -100.0])
+    self.assertAllClose(p.covariance()[1::3, 4], [0.0, 1.0])
+    self.assertAllClose(tf.convert_to_tensor(p.alpha), [0.9, 0.5])
+    self.assertNotAllClose(p.entropy(), before)
+
+  def test_compiled_equals_eager(self):
+    d = GaussianAR1(tf.constant([0.5, -0.9]), 6)
+    z = np.random.default_rng(0).normal(size=[3, 6, 2]).astype('float32')
+    compiled = tf.function(
+        lambda z: (d.log_prob(z), d.covariance()), jit_compile=True
+    )
+    log_prob, covariance = compiled(z)
+    self.assertAllClose(log_prob, d.log_prob(z), rtol=1e-5)
+    self.assertAllClose(covariance, d.covariance(), atol=1e-6)
+
+  def test_is_a_composite_tensor(self):
+    function = tf.function(lambda d: (d, d.sample(seed=[0, 1])))
+    d, z = function(GaussianAR1(tf.constant([[0.5], [0.9]]), 3))
+    self.assertAllEqual(z, d.sample(seed=[0, 1]))
+    self.assertEqual(d[0].batch_shape, [])
+
+  def test_rejects_bad_input(self):
+    for alpha in ([1.0], [-1.0], [math.nan], [[0.5], [2.0]]):
+      with self.assertRaisesRegex(ValueError, r'`alpha` in \(-1, 1\)'):
+        GaussianAR1(alpha, 3)
+    with self.assertRaisesRegex(ValueError, 'floating `alpha`'):
+      GaussianAR1(tf.constant([0]), 3)
+    with self.assertRaisesRegex(ValueError, r'\[..., dim\] with a static dim'):
+      GaussianAR1(0.5, 3)
+    with self.assertRaisesRegex(ValueError, '`length` of at least 1'):
+      GaussianAR1([0.5], 0)
+    p = GaussianAR1([0.5], 3)
+    with self.assertRaisesRegex(ValueError, r'events of shape \(3, 1\)'):
+      p.log_prob(tf.zeros([3, 3]))
+    normal = tfd.Normal(tf.zeros([1, 1]), 1.0)
+    for q in (tfd.Independent(normal, 2), GaussianAR1([0.5, 0.5], 3)):
+      with self.assertRaisesRegex(ValueError, r'of shape \(3, 1\); received'):
+        tfd.kl_divergence(q, p)
+    q = tfd.Independent(tfd.Laplace(tf.zeros([3, 1]), 1.0), 2)
+    with self.assertRaisesRegex(NotImplementedError, 'one of `Laplace`'):
+      tfd.kl_divergence(q, p)
+
+  def test_checks_a_variable_at_each_use(self):
+    alpha = tf.Variable([0.5])
+    p = GaussianAR1(alpha, 3, validate_args=True)
+    p.entropy()
+    for value in (1.0, math.nan):
+      alpha.assign([value])
+      with self.assertRaisesRegex(tf.errors.InvalidArgumentError, '`alpha`'):
+        p.log_prob(tf.zeros([3, 1]))
+
+  @pytest.mark.slow
+  def test_is_20_times_faster_than_a_dense_normal(self):
+    length = 4096
+    d = GaussianAR1(tf.constant([0.999]), length)
+    scale_tril = tf.linalg.cholesky(d.covariance())
+    dense = tfd.MultivariateNormalTriL(tf.zeros(length), scale_tril)
+    z = d.sample(1, seed=[0, 1])
+    loc, scale = tf.zeros([length, 1]), tf.ones([length, 1])
+    q = tfd.Independent(tfd.Normal(loc, scale), 2)
+    dense_q = tfd.MultivariateNormalDiag(loc[:, 0], scale[:, 0])
+    for ours, theirs in (
+        (lambda: d.log_prob(z), lambda: dense.log_prob(z[..., 0])),
+        (lambda: d.sample(1, seed=[0, 1]), lambda: dense.sample(seed=[0, 1])),
+        (
+            lambda: tfd.kl_divergence(q, d),
+            lambda: tfd.kl_divergence(dense_q, dense),
+        ),
+    ):
+      self.assertGreater(_seconds(theirs) / _seconds(ours), 20)
+
+
+def _seconds(function):
+  """The least of 5 times of one call of the graph."""
+  function = tf.function(function, autograph=False)
+  function()
+  times = []
+  for _ in range(5):
+    start = time.perf_counter()
+    function().numpy()
+    times.append(time.perf_counter() - start)
+  return min(times)
+
+
+if __name__ == '__main__':
+  tf.test.main()
