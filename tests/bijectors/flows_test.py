@@ -1,4 +1,4 @@
-"""What the bipartite and the autoregressive flow have in common."""
+"""What the flows that are conditioned by a network have in common."""
 
 import itertools
 
@@ -15,15 +15,39 @@ from tests.bijectors import networks
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-_FLOWS = ('bipartite', 'autoregressive', 'cached')
+# The first three have shifts and scales, and a gradient to their networks.
+_AFFINE_FLOWS = ('bipartite', 'autoregressive', 'cached')
+_FLOWS = (*_AFFINE_FLOWS, 'sorting')
 
 
-def _flow(kind, length, num_classes, location_scale=True, seed=0, **kwargs):
-  channels = num_classes * (2 if location_scale else 1)
-  if kind == 'bipartite':
-    network = networks.dense_network(length, num_classes, channels, seed)
-    mask = ops.alternating_mask(length)
-    return bijectors.DiscreteBipartite(network, mask, **kwargs), network
+def _flow(
+    kind,
+    length,
+    num_classes,
+    location_scale=True,
+    seed=0,
+    on_codes=False,
+    **kwargs,
+):
+  """Returns a flow and its network, of one-hot vectors."""
+  network = _network(kind, length, num_classes, location_scale, seed)
+  conditioner = network
+  if on_codes:
+    conditioner = networks.OnCodes(network, num_classes)
+    kwargs['num_classes'] = num_classes
+  if kind in ('autoregressive', 'cached'):
+    return bijectors.DiscreteAutoregressive(conditioner, **kwargs), network
+  mask = ops.alternating_mask(length)
+  if kind == 'sorting':
+    return bijectors.DiscreteSorting(conditioner, mask, **kwargs), network
+  return bijectors.DiscreteBipartite(conditioner, mask, **kwargs), network
+
+
+def _network(kind, length, num_classes, location_scale, seed):
+  has_scale = location_scale and kind != 'sorting'
+  channels = num_classes * (2 if has_scale else 1)
+  if kind in ('bipartite', 'sorting'):
+    return networks.dense_network(length, num_classes, channels, seed)
   network_class = {
       'autoregressive': networks.CausalNetwork,
       'cached': networks.CachedCausalNetwork,
@@ -31,7 +55,7 @@ def _flow(kind, length, num_classes, location_scale=True, seed=0, **kwargs):
   order = np.random.default_rng(seed).permutation(length)
   network = network_class(channels, order, seed)
   network.build((None, length, num_classes))
-  return bijectors.DiscreteAutoregressive(network, **kwargs), network
+  return network
 
 
 def _all_events(length, num_classes, dtype=np.float32):
@@ -63,6 +87,10 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
     # A NumPy array misses TFP's cache; the tensor itself would return `x`.
     self.assertAllEqual(flow.inverse(y), x)
     self.assertAllEqual(flow.forward(flow.inverse(x).numpy()), x)
+    on_codes, _ = _flow(kind, 3, num_classes, location_scale, on_codes=True)
+    codes, y_codes = x.argmax(-1).astype(np.int32), y.argmax(-1)
+    self.assertAllEqual(on_codes.forward(codes), y_codes)
+    self.assertAllEqual(on_codes.inverse(y_codes), codes)
 
   @parameterized.product(
       kind=_FLOWS,
@@ -70,7 +98,7 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
           ('float64', False),
           ('float16', False),
           ('bfloat16', True),
-          ('int32', True),
+          ('int32', False),
       ),
   )
   def test_stack_inverts_in_any_dtype(self, kind, dtype_and_xla):
@@ -105,8 +133,15 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(log_prob, base.log_prob(flow.inverse(events).numpy()))
     inverted = tfd.TransformedDistribution(base, tfb.Invert(flow))
     self.assertAllClose(tf.reduce_sum(inverted.prob(events)), 1.0)
+    on_codes, _ = _flow(kind, 3, num_classes, on_codes=True)
+    codes = events.argmax(-1).astype(np.int32)
+    base = tfd.Independent(
+        tfd.Categorical(base.distribution.logits, dtype=tf.int32), 1
+    )
+    d = tfd.TransformedDistribution(base, on_codes)
+    self.assertAllClose(d.log_prob(codes), log_prob, atol=1e-5)
 
-  @parameterized.parameters(*_FLOWS)
+  @parameterized.parameters(*_AFFINE_FLOWS)
   def test_gradient_of_log_prob_reaches_every_weight(self, kind):
     flow, network = _flow(kind, 3, 5)
     other, other_network = _flow(kind, 3, 5, seed=1)
@@ -152,9 +187,10 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters(*_FLOWS)
   def test_composes(self, kind):
-    flow, _ = _flow(kind, 3, 5)
+    flow, network = _flow(kind, 3, 5)
     permute = tfb.Permute([2, 0, 1], axis=-2)
-    d = tfd.TransformedDistribution(_base(3, 5), tfb.Chain([flow, permute]))
+    base = _base(3, 5)
+    d = tfd.TransformedDistribution(base, tfb.Chain([flow, permute]))
     events = _all_events(3, 5)
     self.assertAllClose(tf.reduce_sum(d.prob(events)), 1.0)
     x = tfd.Sample(d, 4).sample(2, seed=[0, 1]).numpy()
@@ -162,18 +198,35 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(
         tfd.Sample(d, 4).log_prob(x), tf.reduce_sum(d.log_prob(x), -1)
     )
-    joint = tfd.JointDistributionNamed({'x': d, 'y': _base(3, 5)})
-    draw = joint.sample(seed=[0, 1])
-    total = d.log_prob(draw['x'].numpy()) + _base(3, 5).log_prob(draw['y'])
-    self.assertAllClose(joint.log_prob(draw), total)
-    batch = tfd.Independent(
-        distributions.OneHotCategorical(tf.zeros([2, 3, 5])), 1
+    batch = tfd.TransformedDistribution(
+        tfd.Independent(
+            distributions.OneHotCategorical(
+                tf.random.stateless_normal([2, 3, 5], [0, 1])
+            ),
+            1,
+        ),
+        flow,
     )
-    mixture = tfd.MixtureSameFamily(
-        tfd.Categorical(probs=[0.3, 0.7]),
-        tfd.TransformedDistribution(batch, flow),
+    pair = tfd.Independent(batch, 1)
+    self.assertEqual(pair.sample(4, seed=[0, 1]).shape, [4, 2, 3, 5])
+    self.assertAllClose(
+        pair.log_prob(x[0, :2]), tf.reduce_sum(batch.log_prob(x[0, :2].copy()))
     )
+    mixture = tfd.MixtureSameFamily(tfd.Categorical(probs=[0.3, 0.7]), batch)
     self.assertAllClose(tf.reduce_sum(mixture.prob(events)), 1.0)
+    joints = (
+        tfd.JointDistributionNamed({'x': d, 'y': base}),
+        tfd.JointDistributionSequential([d, base]),
+    )
+    for joint in joints:
+      draw = joint.sample(seed=[0, 1])
+      first, second = tf.nest.flatten(draw)
+      total = d.log_prob(first.numpy()) + base.log_prob(second)
+      self.assertAllClose(joint.log_prob(draw), total)
+    network_variables = {v.value.ref() for v in network.variables}
+    for part in (tfd.Sample(d, 4), pair, mixture, *joints):
+      found = {v.ref() for v in part.trainable_variables}
+      self.assertContainsSubset(network_variables, found)
 
   @parameterized.parameters(*_FLOWS)
   def test_codes_are_transformed_through_one_hot(self, kind):
@@ -187,10 +240,16 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(y, flow.forward(x).numpy().argmax(-1))
     self.assertAllEqual(on_codes.inverse(y), codes)
 
-  @parameterized.product(kind=_FLOWS, reinmax=(False, True))
-  def test_gradient_estimator_is_a_choice(self, kind, reinmax):
-    chosen = ops.reinmax_argmax if reinmax else ops.softmax_argmax
-    flow, network = _flow(kind, 2, 5, argmax=lambda x: chosen(x, 0.5))
+  @parameterized.product(
+      kind=_AFFINE_FLOWS,
+      argmax=(
+          lambda logits: ops.softmax_argmax(logits, 0.5),
+          lambda logits: ops.gumbel_argmax(logits, 0.5, seed=[0, 1]),
+          ops.reinmax_argmax,
+      ),
+  )
+  def test_gradient_estimator_is_a_choice(self, kind, argmax):
+    flow, network = _flow(kind, 2, 5, argmax=argmax)
     default, _ = _flow(kind, 2, 5)
     x = _all_events(2, 5)
     self.assertAllEqual(flow.inverse(x), default.inverse(x.copy()))
@@ -209,6 +268,17 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
     )
 
   @parameterized.parameters(*_FLOWS)
+  def test_log_det_of_codes_is_zero(self, kind):
+    flow, _ = _flow(kind, 3, 5, on_codes=True)
+    codes = np.zeros([2, 3], np.int32)
+    for log_det in (
+        flow.forward_log_det_jacobian(codes, event_ndims=1),
+        flow.inverse_log_det_jacobian(codes, event_ndims=1),
+    ):
+      self.assertEqual(log_det.dtype, tf.float32)
+      self.assertAllEqual(log_det, tf.zeros_like(log_det))
+
+  @parameterized.parameters(*_FLOWS)
   def test_rejects_an_event(self, kind):
     flow, _ = _flow(kind, 3, 5, validate_args=True)
     for direction in (flow.forward, flow.inverse):
@@ -220,6 +290,21 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
         tf.function(direction).get_concrete_function(
             tf.TensorSpec([2, 3, None])
         )
+
+  @parameterized.parameters(*_FLOWS)
+  def test_rejects_codes(self, kind):
+    flow, _ = _flow(kind, 3, 5, on_codes=True, validate_args=True)
+    for direction in (flow.forward, flow.inverse):
+      for codes in ([0, 5, 1], [0, -1, 1]):
+        with self.assertRaisesRegex(
+            tf.errors.InvalidArgumentError, r'codes in \[0, 5\); received'
+        ):
+          direction(codes)
+      for event in (tf.one_hot([0, 1, 2], 5), tf.constant(1)):
+        with self.assertRaisesRegex(ValueError, 'integer codes, .* received'):
+          direction(event)
+    with self.assertRaisesRegex(ValueError, '`num_classes` of at least 2'):
+      _flow(kind, 3, 1, on_codes=True)
 
 
 if __name__ == '__main__':

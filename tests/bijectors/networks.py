@@ -71,3 +71,26 @@ class CachedCausalNetwork(CausalNetwork):
     sums += tf.where(index > 0, update, tf.zeros_like(update))
     outputs = tf.gather(sums, order[index], axis=1)
     return outputs + self.error, (index + 1, sums)
+
+
+class OnCodes:
+  """A network of one-hot vectors, as one of codes."""
+
+  def __init__(self, network, num_classes):
+    self._network = network
+    self._num_classes = num_classes
+    if hasattr(network, 'order'):
+      self.order = network.order
+    if hasattr(network, 'step'):
+      self.initial_state = network.initial_state
+      self.step = self._step
+
+  @property
+  def variables(self):
+    return self._network.variables
+
+  def __call__(self, codes):
+    return self._network(tf.one_hot(codes, self._num_classes))
+
+  def _step(self, token, state):
+    return self._network.step(tf.one_hot(token, self._num_classes), state)
