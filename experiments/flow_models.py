@@ -18,6 +18,10 @@ CAUSAL_NETWORKS = ('table', 'made', 'lstm', 'transformer')
 BIPARTITE_NETWORKS = ('table', 'dense', 'transformer')
 MASKS = ('all_but_one', 'alternating')
 GRADIENTS = ('softmax', 'gumbel', 'reinmax')
+# Of tables. Where all classes tie the argmax is the first one, no shift: flows
+# begin as the identity. A random shift for each context would first scramble
+# what structure the data have.
+_STDDEV = 0.0
 # Layers and heads.
 _TRANSFORMER = (2, 4)
 _FLOW = re.compile(r'(?:([1-9]\d*)x)?(autoregressive|bipartite|sorting)')
@@ -148,7 +152,7 @@ def _causal_network(num_outputs, options, seed):
   layers = dlvm.layers
   match options.causal_network:
     case 'table':
-      return layers.ContextTable(num_outputs, seed=seed)
+      return layers.ContextTable(num_outputs, stddev=_STDDEV, seed=seed)
     case 'made':
       return layers.MADE(num_outputs, [options.units] * 2, seed=seed)
     case 'lstm':
@@ -162,7 +166,7 @@ def _causal_network(num_outputs, options, seed):
 def _bipartite_network(num_outputs, length, mask, options, seed):
   match options.bipartite_network:
     case 'table':
-      return dlvm.layers.BipartiteContextTable(num_outputs, mask, seed=seed)
+      return dlvm.layers.BipartiteContextTable(num_outputs, mask, _STDDEV, seed)
     case 'dense':
       initializers = (
           keras.initializers.GlorotUniform(seed + offset) for offset in range(2)

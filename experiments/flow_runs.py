@@ -130,7 +130,11 @@ def set_defaults(models: str, num_steps: int) -> None:
           shared_flags.LEARNING_RATE,
           f'cosine:initial=1e-2,final=0,num_steps={num_steps}',
       ),
-      (shared_flags.TEMPERATURE_SCHEDULE, '0.1'),
+      # As it falls, less and less is undecided, and the base can settle.
+      (
+          shared_flags.TEMPERATURE_SCHEDULE,
+          'exponential:initial=1,rate=5e-3,minimum=1e-3,every=1',
+      ),
   ):
     flags.set_default(flag, value)
 

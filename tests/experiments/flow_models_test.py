@@ -83,7 +83,7 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
         ('factorized+autoregressive', 0),
         ('factorized+2xautoregressive', 2),
     ):
-      model = self.build(name, seed=3, causal_network='table')
+      model = self.build(name, seed=3)
       codes = np.array(list(np.ndindex(4, 4, 4)), np.int32)
       model.log_prob(codes)
       z = tf.one_hot(codes, 4)
