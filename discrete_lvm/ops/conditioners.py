@@ -61,7 +61,7 @@ class Conditioner(tf.Module):
     return hasattr(self.network, 'step')
 
   def broadcast(self, x: tf.Tensor) -> tf.Tensor:
-    """Returns events of the batch shape of the context and theirs, as one."""
+    """Returns events of their batch shape and the context's, broadcast."""
     return self._broadcast(x, x.shape.rank - self.events.rank)
 
   def __call__(self, x: tf.Tensor) -> tf.Tensor:
@@ -96,7 +96,8 @@ class Conditioner(tf.Module):
       batch_rank: Python `int`, the rank of the batch shape.
 
     Returns:
-      Events of that type, `[..., length, K]` or codes `[..., length]`.
+      Events of that type, `[..., length, K]` or codes `[..., length]`, of the
+      batch shape of `inputs` and the context, broadcast.
     """
     event_rank = inputs.shape.rank - batch_rank
     inputs = self._broadcast(inputs, batch_rank)
