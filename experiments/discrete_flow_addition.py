@@ -6,11 +6,14 @@ digit first. The sum is certain given the summands, so the entropy is 0. A model
 that goes from left to right with the summands' digits up to its place does not
 know the carry, which leaves the bound printed as the best from left to right.
 The autoregressive flow next to the base goes from right to left, and can be
-exact.
+exact. The paper has LSTMs; a causal convolution, the default here, sees the
+places nearby and is several times faster.
 
   python -m experiments.discrete_flow_addition
-  python -m experiments.discrete_flow_addition --length=20 --units=512 \
+  python -m experiments.discrete_flow_addition --length=20 \
       --output_dir=runs/addition_20
+  python -m experiments.discrete_flow_addition --causal_network=lstm \
+      --units=256 --output_dir=runs/addition_lstm
 
 It leaves in the output directory a directory for each run (see `flow_runs`) and
 models.png: the share of sampled digits that are right at each place.
@@ -34,11 +37,11 @@ flags.set_default(shared_flags.LENGTH, 10)
 flow_runs.set_defaults(
     models='autoregressive,autoregressive+autoregressive,factorized,'
     'factorized+bipartite,factorized+2xbipartite,factorized+4xbipartite',
-    num_steps=4000,
+    num_steps=2000,
+    learning_rate=3e-3,
 )
-flags.set_default(flow_runs.CAUSAL_NETWORK, 'lstm')
+flags.set_default(flow_runs.CAUSAL_NETWORK, 'convolution')
 flags.set_default(flow_runs.BIPARTITE_NETWORK, 'transformer')
-flags.set_default(flow_runs.UNITS, 128)
 flags.set_default(flow_runs.MASKS, 'alternating')
 
 

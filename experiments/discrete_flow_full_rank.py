@@ -30,9 +30,10 @@ flags.set_default(shared_flags.OUTPUT_DIR, 'runs/discrete_flow_full_rank')
 flags.set_default(shared_flags.LENGTH, 5)
 flags.set_default(shared_flags.NUM_CLASSES, 5)
 flow_runs.set_defaults(
-    models='factorized,factorized+5xbipartite,factorized+5xsorting,'
-    'factorized+autoregressive,autoregressive,autoregressive+autoregressive',
-    num_steps=4000,
+    models='factorized,factorized+bipartite,factorized+5xbipartite,'
+    'factorized+sorting,factorized+5xsorting,factorized+autoregressive,'
+    'autoregressive,autoregressive+autoregressive,autoregressive+5xbipartite',
+    num_steps=3000,
 )
 
 

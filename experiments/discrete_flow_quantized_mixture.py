@@ -33,7 +33,7 @@ flags.set_default(
 flow_runs.set_defaults(
     models='factorized,factorized+4xbipartite,factorized+4xsorting,'
     'factorized+autoregressive,autoregressive,autoregressive+autoregressive',
-    num_steps=4000,
+    num_steps=3000,
 )
 
 

@@ -14,7 +14,7 @@ SYNTAX = (
     ' bipartite, sorting: for instance factorized+4xbipartite'
 )
 BASES = ('factorized', 'autoregressive')
-CAUSAL_NETWORKS = ('table', 'made', 'lstm', 'transformer')
+CAUSAL_NETWORKS = ('table', 'made', 'lstm', 'convolution', 'transformer')
 BIPARTITE_NETWORKS = ('table', 'dense', 'transformer')
 MASKS = ('all_but_one', 'alternating')
 GRADIENTS = ('softmax', 'gumbel', 'reinmax')
@@ -22,6 +22,7 @@ GRADIENTS = ('softmax', 'gumbel', 'reinmax')
 # begin as the identity. A random shift for each context would first scramble
 # what structure the data have.
 _STDDEV = 0.0
+_DILATIONS = (1, 2, 4, 8)
 # Layers and heads.
 _TRANSFORMER = (2, 4)
 _FLOW = re.compile(r'(?:([1-9]\d*)x)?(autoregressive|bipartite|sorting)')
@@ -157,6 +158,10 @@ def _causal_network(num_outputs, options, seed):
       return layers.MADE(num_outputs, [options.units] * 2, seed=seed)
     case 'lstm':
       return layers.CausalLSTM(num_outputs, [options.units], seed=seed)
+    case 'convolution':
+      return layers.CausalConvolution(
+          num_outputs, options.units, _DILATIONS, seed=seed
+      )
     case 'transformer':
       return layers.CausalTransformer(
           num_outputs, *_TRANSFORMER, options.units, seed=seed

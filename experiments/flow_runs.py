@@ -115,12 +115,15 @@ class Experiment(NamedTuple):
   floors: Mapping[str, float] = {}
 
 
-def set_defaults(models: str, num_steps: int) -> None:
+def set_defaults(
+    models: str, num_steps: int, learning_rate: float = 1e-2
+) -> None:
   """Sets the defaults of the flags that the binaries share.
 
   Args:
     models: Models, by commas.
     num_steps: Optimisation steps.
+    learning_rate: Learning rate at the beginning; it falls to zero.
   """
   for flag, value in (
       (MODELS, models),
@@ -128,7 +131,7 @@ def set_defaults(models: str, num_steps: int) -> None:
       (shared_flags.BATCH_SIZE, 512),
       (
           shared_flags.LEARNING_RATE,
-          f'cosine:initial=1e-2,final=0,num_steps={num_steps}',
+          f'cosine:initial={learning_rate},final=0,num_steps={num_steps}',
       ),
       # As it falls, less and less is undecided, and the base can settle.
       (

@@ -59,6 +59,7 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
       ('autoregressive+2xautoregressive', {'causal_network': 'table'}),
       ('autoregressive+autoregressive', {'causal_network': 'made'}),
       ('autoregressive+autoregressive', {'causal_network': 'lstm'}),
+      ('autoregressive+autoregressive', {'causal_network': 'convolution'}),
       ('autoregressive+autoregressive', {'causal_network': 'transformer'}),
       ('factorized+3xbipartite', {'bipartite_network': 'table'}),
       ('factorized+2xbipartite', {'masks': 'alternating', 'with_scale': True}),
