@@ -3,19 +3,21 @@ r"""Times sampling with a cache against evaluating all positions at each.
     make benchmark
     python -m experiments.benchmarks.sampling
 
-The model is a causal transformer over 27 classes, of 2 layers and 128 units,
-with random weights: as a distribution of codes (base), and as an autoregressive
-flow (flow). Re-evaluated is what other libraries do: a loop, here in the graph,
-that calls the network on all positions at each; the flow's would cost as much
-as the base's. The bipartite flow has a transformer of the same size, which is
-not causal, in each of its 4 layers.
+The model is autoregressive over 27 classes, with random weights: as a
+distribution of codes (base), and as a flow. Its network is `MADE` with two
+layers of 1024 units, or a causal transformer of 2 layers and 128 units.
+Re-evaluated is what other libraries do: a loop, here in the graph, that calls
+the network on all positions at each; the flow's would cost as much as the
+base's. The bipartite flow has a network of the same size, which is not causal,
+in each of its 4 layers.
 
-In a graph each step copies the cache of keys and values, which bends the slope
-at great lengths and batches; XLA writes in place.
+A step of MADE costs the same at any length. One of the transformer attends to
+the whole cache, and in a graph copies it; XLA writes in place.
 """
 
 from absl import app
 from absl import flags
+import keras
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -24,10 +26,17 @@ from experiments.benchmarks import timing
 _ROUNDS = flags.DEFINE_integer('rounds', 3, 'Rounds over the alternatives.')
 _SECONDS = flags.DEFINE_float('seconds', 0.5, 'Seconds of each in a round.')
 _BATCH = flags.DEFINE_integer('batch', 4, 'Samples in one call.')
+_NETWORKS = flags.DEFINE_multi_enum(
+    'network',
+    ['made', 'transformer'],
+    ['made', 'transformer'],
+    'Network; repeat the flag for more than one.',
+)
 
 _LENGTHS = (16, 32, 64, 128, 256, 512)
 _CLASSES = 27
-_SIZE = {'num_outputs': _CLASSES, 'num_layers': 2, 'num_heads': 4, 'units': 128}
+_HIDDEN_UNITS = (1024, 1024)
+_TRANSFORMER = {'num_layers': 2, 'num_heads': 4, 'units': 128}
 _BIPARTITE_LAYERS = 4
 _SEED = (0, 1)
 
@@ -37,25 +46,30 @@ def main(argv):
   del argv
   # TensorFlow takes the same lambda at many lengths for a retracing.
   tf.get_logger().setLevel('ERROR')
-  timings = {}
-  for length in _LENGTHS:
-    timings[length] = timing.time_in_turn(
-        _callers(
-            {**_autoregressive(length), 'flow, bipartite': _bipartite(length)}
-        ),
-        rounds=_ROUNDS.value,
-        seconds=_SECONDS.value,
-        repeats=1,
+  for network in _NETWORKS.value:
+    timings = {
+        length: timing.time_in_turn(
+            _callers(
+                {
+                    **_autoregressive(network, length),
+                    'flow, bipartite': _bipartite(network, length),
+                }
+            ),
+            rounds=_ROUNDS.value,
+            seconds=_SECONDS.value,
+            repeats=1,
+        )
+        for length in _LENGTHS
+    }
+    timing.print_table(
+        f'Sampling by {network}, batch of {_BATCH.value}',
+        {f'length {length}': row for length, row in timings.items()},
+        'base, cached',
     )
-  timing.print_table(
-      f'Sampling, batch of {_BATCH.value}',
-      {f'length {length}': row for length, row in timings.items()},
-      'base, cached',
-  )
-  for name in timings[_LENGTHS[0]]:
-    medians = {length: row[name].median for length, row in timings.items()}
-    slope = timing.log_slope(medians)
-    print(f'{name}: slope of log time on log length: {slope:.2f}')
+    for name in timings[_LENGTHS[0]]:
+      medians = {length: row[name].median for length, row in timings.items()}
+      slope = timing.log_slope(medians)
+      print(f'{name}: slope of log time on log length: {slope:.2f}')
 
 
 def _callers(samplers):
@@ -72,10 +86,38 @@ def _caller(sample, jit_compile=False):
   return lambda: function().numpy()
 
 
-def _autoregressive(length):
-  """Returns names to functions that sample codes, shape `[batch, length]`."""
-  network = dlvm.layers.CausalTransformer(**_SIZE, seed=0)
+def _causal_network(name, length):
+  if name == 'made':
+    network = dlvm.layers.MADE(_CLASSES, _HIDDEN_UNITS, seed=0)
+  else:
+    network = dlvm.layers.CausalTransformer(_CLASSES, **_TRANSFORMER, seed=0)
   network.build((None, length, _CLASSES))
+  return network
+
+
+def _network(name, length, seed):
+  """Returns a network of the same size that sees all codes."""
+  if name == 'made':
+    dense = keras.Sequential(
+        [
+            keras.Input([length, _CLASSES]),
+            keras.layers.Flatten(),
+            *(keras.layers.Dense(units, 'relu') for units in _HIDDEN_UNITS),
+            keras.layers.Dense(length * _CLASSES),
+            keras.layers.Reshape([length, _CLASSES]),
+        ]
+    )
+    return lambda codes: dense(tf.one_hot(codes, _CLASSES))
+  network = dlvm.layers.BidirectionalTransformer(
+      _CLASSES, **_TRANSFORMER, seed=seed
+  )
+  network.build((None, length, _CLASSES))
+  return network
+
+
+def _autoregressive(name, length):
+  """Returns names to functions that sample codes, shape `[batch, length]`."""
+  network = _causal_network(name, length)
   distribution = dlvm.distributions.AutoregressiveCategorical(
       network, length, _CLASSES, dtype=tf.int32
   )
@@ -105,18 +147,17 @@ def _reevaluate(network, length, choose):
   return tf.while_loop(lambda t, _: t < length, step, start)[1]
 
 
-def _bipartite(length):
+def _bipartite(name, length):
   """Returns a function like those of `_autoregressive`."""
   mask = dlvm.ops.alternating_mask(length)
-  bijectors = []
-  for i in range(_BIPARTITE_LAYERS):
-    network = dlvm.layers.BidirectionalTransformer(**_SIZE, seed=i)
-    network.build((None, length, _CLASSES))
-    bijectors.append(
-        dlvm.bijectors.DiscreteBipartite(
-            network, ~mask if i % 2 else mask, num_classes=_CLASSES
-        )
-    )
+  bijectors = [
+      dlvm.bijectors.DiscreteBipartite(
+          _network(name, length, seed=i),
+          ~mask if i % 2 else mask,
+          num_classes=_CLASSES,
+      )
+      for i in range(_BIPARTITE_LAYERS)
+  ]
 
   def sample():
     codes = _uniform_codes(length)
