@@ -8,6 +8,7 @@ from discrete_lvm.ops.argmax_gradients import reinmax_argmax
 from discrete_lvm.ops.argmax_gradients import softmax_argmax
 from discrete_lvm.ops.categorical import categorical_entropy
 from discrete_lvm.ops.categorical import categorical_kl
+from discrete_lvm.ops.delta_categorical import delta_categorical
 from discrete_lvm.ops.delta_gaussian import delta_gaussian
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_scales
@@ -73,6 +74,7 @@ __all__ = [
     'bits_per_dim',
     'categorical_entropy',
     'categorical_kl',
+    'delta_categorical',
     'delta_gaussian',
     'delta_gaussian_min_mean',
     'delta_gaussian_scales',

@@ -129,7 +129,8 @@ def delta_gaussian_min_mean(
   """
   with tf.name_scope(name):
     check_gaussian_delta(delta)
-    scale, delta = floats.common_floats(scale, delta)
+    (scale,) = floats.common_floats(scale)
+    delta = tf.cast(delta, scale.dtype)
     missing = 2 * (
         delta - standard_normal.standard_normal_kl(tf.zeros_like(scale), scale)
     )
@@ -182,7 +183,9 @@ def delta_gaussian(
     https://arxiv.org/abs/1901.03416.
   """
   with tf.name_scope(name):
-    loc, scale_logits, delta = floats.common_floats(loc, scale_logits, delta)
+    check_gaussian_delta(delta)
+    loc, scale_logits = floats.common_floats(loc, scale_logits)
+    delta = tf.cast(delta, loc.dtype)
     low, high = _half_log_variances(delta)
     scale = tf.exp(low + (high - low) * tf.sigmoid(scale_logits))
     min_mean = delta_gaussian_min_mean(scale, delta)
