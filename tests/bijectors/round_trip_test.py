@@ -26,12 +26,12 @@ def _compiled(function, mode):
 def _least_symbols(num_classes, mode):
   """Returns how many symbols to send: most of them where they are cheap."""
   if num_classes == 65536:
-    return 20_000  # Each has to be chosen among 65536 logits, twice each way.
+    return 10_000  # Milliseconds each: there are 65536 logits to go through.
   if num_classes >= 20:
     return 1_000_000
   if mode != 'xla':
-    return 5_000_000
-  return {2: 240_000_000, 3: 160_000_000, 6: 70_000_000}[num_classes]
+    return 3_000_000
+  return {2: 250_000_000, 3: 160_000_000, 6: 70_000_000}[num_classes]
 
 
 class _Cell:
@@ -136,6 +136,7 @@ class RoundTripTest(tf.test.TestCase, parameterized.TestCase):
       )
     self.assertBetween(int(num_errors), 1, 2 * 5000 * round_trips.LENGTH // 200)
 
+  # Takes about 800 s of processor time.
   @pytest.mark.slow
   def test_1e9_symbols_invert(self):
     total = 0
