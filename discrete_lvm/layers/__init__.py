@@ -8,11 +8,14 @@ from discrete_lvm.layers.causal_convolution import CausalConvolution
 from discrete_lvm.layers.causal_lstm import CausalLSTM
 from discrete_lvm.layers.causal_transformer import CausalTransformer
 from discrete_lvm.layers.context_table import ContextTable
+from discrete_lvm.layers.delta_categorical_head import DeltaCategoricalHead
+from discrete_lvm.layers.delta_gaussian_head import DeltaGaussianHead
 from discrete_lvm.layers.discrete_autoregressive_flow import (
     DiscreteAutoregressiveFlow,
 )
 from discrete_lvm.layers.discrete_bipartite_flow import DiscreteBipartiteFlow
 from discrete_lvm.layers.discrete_sorting_flow import DiscreteSortingFlow
+from discrete_lvm.layers.gaussian_head import GaussianHead
 from discrete_lvm.layers.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.layers.made import MADE
 from discrete_lvm.layers.masked_dense import MaskedDense
@@ -28,9 +31,12 @@ __all__ = [
     'CausalLSTM',
     'CausalTransformer',
     'ContextTable',
+    'DeltaCategoricalHead',
+    'DeltaGaussianHead',
     'DiscreteAutoregressiveFlow',
     'DiscreteBipartiteFlow',
     'DiscreteSortingFlow',
+    'GaussianHead',
     'GumbelSoftmax',
     'MADE',
     'MaskedDense',
