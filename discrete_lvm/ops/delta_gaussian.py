@@ -152,8 +152,8 @@ def delta_gaussian(
   The logarithm of the scale goes by a sigmoid into the interval of
   `delta_gaussian_scales`, and the mean moves away from zero by
   `delta_gaussian_min_mean`, to the side it is on, so that the KL is delta at a
-  `loc` of zero and its gradient to `loc` vanishes nowhere. The map jumps at
-  zero: no continuous map misses the laws within delta and keeps their sides.
+  `loc` of zero and its gradient to `loc` vanishes nowhere. The map jumps there,
+  over the laws that it is to avoid.
 
   The paper interpolates the variance, where this interpolates its logarithm: at
   a logit of zero the two roots then count the same, however far apart.
