@@ -35,8 +35,8 @@ from experiments import shared_flags
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/discrete_flow_addition')
 flags.set_default(shared_flags.LENGTH, 10)
 flow_runs.set_defaults(
-    models='autoregressive,autoregressive+autoregressive,factorized,'
-    'factorized+bipartite,factorized+2xbipartite,factorized+4xbipartite',
+    models='autoregressive,autoregressive+autoregressive,'
+    'autoregressive+bipartite,autoregressive+2xbipartite,factorized+2xsorting',
     num_steps=2000,
     learning_rate=3e-3,
 )

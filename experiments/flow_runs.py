@@ -178,7 +178,8 @@ def run_all(experiment: Experiment) -> None:
   Raises:
     ValueError: If a flag is wrong, before any run begins.
   """
-  names = list(dict.fromkeys(MODELS.value))
+  # Each once, and an empty list is one unreadable name.
+  names = list(dict.fromkeys(MODELS.value)) or ['']
   for name in names:
     flow_models.parse(name)
   # Before a sweep of many runs, not after its first model without flows.
@@ -221,7 +222,8 @@ def run(
     output_dir: Directory of all runs.
 
   Returns:
-    What `results.json` holds.
+    What `results.json` holds: what `evaluate` measured, the step, and the
+    seconds of training (of the last part, if it was resumed).
 
   Raises:
     ValueError: If the directory of the run is that of another config.

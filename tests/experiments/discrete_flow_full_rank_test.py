@@ -93,6 +93,7 @@ class DiscreteFlowFullRankTest(
     )
 
   @parameterized.parameters(
+      ({'models': []}, "received ''"),
       ({'models': ['factorised']}, "received 'factorised'"),
       ({'models': ['factorized', 'autoregressive+0xbipartite']}, 'COUNTxFLOW'),
       ({'temperature_schedule': '0'}, 'schedule of positive values'),
