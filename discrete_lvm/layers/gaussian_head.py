@@ -36,7 +36,7 @@ class GaussianHead(head.Head):
   independent over time has at least the rate `ops.ar1_committed_rate`. The
   prior commits it, so the head constrains nothing; with `initial_scale` it
   starts near that rate, where a scale of 1 against an `alpha` of .99 would
-  start at 48 nats a number:
+  start at 47 nats a number:
 
       scale = initial_scale * (least + (1 - least) * softplus(. + log(e - 1)))
 
