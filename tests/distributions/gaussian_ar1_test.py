@@ -1,9 +1,7 @@
 import math
-import time
 
 from absl.testing import parameterized
 import numpy as np
-import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -185,38 +183,6 @@ class GaussianAR1Test(tf.test.TestCase, parameterized.TestCase):
       alpha.assign([value])
       with self.assertRaisesRegex(tf.errors.InvalidArgumentError, '`alpha`'):
         p.log_prob(tf.zeros([3, 1]))
-
-  @pytest.mark.slow
-  def test_is_20_times_faster_than_a_dense_normal(self):
-    length = 4096
-    d = GaussianAR1(tf.constant([0.999]), length)
-    scale_tril = tf.linalg.cholesky(d.covariance())
-    dense = tfd.MultivariateNormalTriL(tf.zeros(length), scale_tril)
-    z = d.sample(1, seed=[0, 1])
-    loc, scale = tf.zeros([length, 1]), tf.ones([length, 1])
-    q = tfd.Independent(tfd.Normal(loc, scale), 2)
-    dense_q = tfd.MultivariateNormalDiag(loc[:, 0], scale[:, 0])
-    for ours, theirs in (
-        (lambda: d.log_prob(z), lambda: dense.log_prob(z[..., 0])),
-        (lambda: d.sample(1, seed=[0, 1]), lambda: dense.sample(seed=[0, 1])),
-        (
-            lambda: tfd.kl_divergence(q, d),
-            lambda: tfd.kl_divergence(dense_q, dense),
-        ),
-    ):
-      self.assertGreater(_seconds(theirs) / _seconds(ours), 20)
-
-
-def _seconds(function):
-  """The least of 5 times of one call of the graph."""
-  function = tf.function(function, autograph=False)
-  function()
-  times = []
-  for _ in range(5):
-    start = time.perf_counter()
-    function().numpy()
-    times.append(time.perf_counter() - start)
-  return min(times)
 
 
 if __name__ == '__main__':
