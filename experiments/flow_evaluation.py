@@ -39,19 +39,21 @@ def evaluate(
   num_cells = truth.num_classes**truth.length
   is_listed = num_cells <= MAX_LISTED
   if is_listed:
-    shape = [truth.num_classes] * truth.length
-    codes = np.stack(np.unravel_index(np.arange(num_cells), shape), axis=-1)
+    batches = _list_cells(truth)
   else:
     codes = truth.sample(num_events, dlvm.ops.as_seed(seed)).numpy()
-  codes = codes.astype(np.int32)
-  model_log_probs = _log_probs(model, codes)
-  true_log_probs = truth.log_prob(codes)
+    batches = _split(codes)
+  log_prob = _compile(model)
+  pairs = [(truth.log_prob(codes), log_prob(codes)) for codes in batches]
+  true_log_probs, model_log_probs = (
+      np.concatenate(parts) for parts in zip(*pairs, strict=True)
+  )
   if is_listed:
     measures = _exact_measures(true_log_probs, model_log_probs)
   else:
     measures = _sampled_measures(true_log_probs - model_log_probs)
   measures['nats'] = truth.entropy() + measures['nats_above_entropy']
-  shown = slice(None, None, math.ceil(len(codes) / _NUM_SHOWN))
+  shown = slice(None, None, math.ceil(len(true_log_probs) / _NUM_SHOWN))
   return measures, {
       'true_log_probs': true_log_probs[shown],
       'model_log_probs': model_log_probs[shown],
@@ -75,8 +77,12 @@ def evaluate_conditional(
     the share of sampled events that are right at each position.
   """
   context, codes = truth.sample(num_events, dlvm.ops.fold_in(seed, 'data'))
-  log_probs = _log_probs(model, codes.numpy(), context.numpy())
-  measures = _sampled_measures(-log_probs)
+  log_prob = _compile(model)
+  parts = [
+      log_prob(*batch)
+      for batch in zip(_split(codes), _split(context), strict=True)
+  ]
+  measures = _sampled_measures(-np.concatenate(parts))
   seed = dlvm.ops.fold_in(seed, 'model')
   samples = _sample(model, context[:_NUM_SHOWN], seed).numpy()
   return (
@@ -103,15 +109,25 @@ def _sampled_measures(differences):
   }
 
 
-def _log_probs(model, codes, context=None):
-  """Evaluates a model batch by batch; float64 of shape `[size]`."""
+def _list_cells(truth):
+  """Yields all events in their order, batch by batch."""
+  shape = [truth.num_classes] * truth.length
+  for cells in _split(np.arange(truth.num_classes**truth.length)):
+    codes = np.stack(np.unravel_index(cells, shape), axis=-1)
+    yield codes.astype(np.int32)
+
+
+def _split(values):
+  return (
+      values[begin : begin + _BATCH_SIZE]
+      for begin in range(0, len(values), _BATCH_SIZE)
+  )
+
+
+def _compile(model):
+  """Returns the model's log-probabilities as a function to float64 arrays."""
   log_prob = tf.function(model.log_prob, reduce_retracing=True)
-  parts = []
-  for begin in range(0, len(codes), _BATCH_SIZE):
-    batch = slice(begin, begin + _BATCH_SIZE)
-    given = {} if context is None else {'context': context[batch]}
-    parts.append(log_prob(codes[batch], **given).numpy())
-  return np.concatenate(parts).astype(np.float64)
+  return lambda *batch: log_prob(*batch).numpy().astype(np.float64)
 
 
 def _sample(model, context, seed):
