@@ -121,6 +121,8 @@ class DiscreteFlow(model.Model):
           initializer='zeros',
       )
     self._nll = metrics.MeanWithError(name='negative_log_likelihood')
+    # Eager, its loops would take each step in Python.
+    self._draw_in_graph = tf.function(self._draw, autograph=False)
 
   def build(self, input_shape):
     context_shape = None
@@ -201,7 +203,7 @@ class DiscreteFlow(model.Model):
       context: tf.Tensor | None = None,
       **base_options,
   ) -> tf.Tensor:
-    """Draws data.
+    """Draws data, in a graph: a first call traces it, once for all seeds.
 
     Args:
       num_samples: How many, for each context.
@@ -223,11 +225,16 @@ class DiscreteFlow(model.Model):
       )
     context = _as_context(context)
     self._build_for(context)
+    return self._draw_in_graph(
+        num_samples, ops.as_seed(seed), context, **base_options
+    )
+
+  def _draw(self, num_samples, seed, context, **base_options):
     base = self._base(flow_stack.permute_context(self.flows, context))
     sample_shape = [num_samples]
     if self.base is None and context is not None:
       sample_shape = tf.concat([sample_shape, tf.shape(context)[:-2]], axis=0)
-    z = base.sample(sample_shape, seed=ops.as_seed(seed), **base_options)
+    z = base.sample(sample_shape, seed=seed, **base_options)
     x = flow_stack.forward(self.flows, z, context)
     return tf.argmax(x, axis=-1, output_type=tf.int32)
 
