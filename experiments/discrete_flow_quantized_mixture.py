@@ -31,7 +31,7 @@ flags.set_default(
     shared_flags.OUTPUT_DIR, 'runs/discrete_flow_quantized_mixture'
 )
 flow_runs.set_defaults(
-    models='factorized,factorized+4xbipartite,factorized+4xsorting,'
+    models='factorized,factorized+2xbipartite,factorized+2xsorting,'
     'factorized+autoregressive,autoregressive,autoregressive+autoregressive',
     num_steps=3000,
 )
