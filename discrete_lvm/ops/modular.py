@@ -15,6 +15,8 @@ vector of its largest coordinate. Second derivatives are not defined: they raise
 `LookupError`.
 """
 
+import functools
+
 import tensorflow as tf
 
 from discrete_lvm.ops import modular_codes
@@ -255,16 +257,16 @@ def _multilinear(function, arguments):
 
   @tf.custom_gradient
   def evaluate(*one_hots):
-    # int64, as the gradients count through all coordinates of a batch.
-    codes = [tf.argmax(x, axis=-1) for x in one_hots]
+    dtype = _index_dtype(one_hots)
+    codes = [tf.argmax(x, axis=-1, output_type=dtype) for x in one_hots]
     result = function(*codes, num_classes=num_classes) % num_classes
 
     def gradients(dy):
       grads = []
       for i in range(len(one_hots)):
         columns = [code[..., tf.newaxis] for code in codes]
-        columns[i] = tf.range(num_classes, dtype=tf.int64)
-        index = function(*columns, num_classes=num_classes)
+        columns[i] = tf.range(num_classes, dtype=dtype)
+        index = tf.cast(function(*columns, num_classes=num_classes), dtype)
         grads.append(_first_derivative(dy, index, i, one_hots))
       return grads
 
@@ -300,15 +302,24 @@ def _first_derivative(dy, index, position, one_hots):
   def gather(dy, *one_hots):
     # Each row twice, so that an index below 2 K needs no modulus.
     rows = tf.concat([dy, dy], axis=-1)
-    batch_shape = tf.shape(dy, tf.int64)[:-1]
+    batch_shape = tf.shape(dy, index.dtype)[:-1]
     starts = rows.shape[-1] * tf.range(tf.reduce_prod(batch_shape))
     starts = tf.reshape(starts, batch_shape)[..., tf.newaxis]
     # For single numbers `gather_nd` takes half the time of `gather`.
-    order = tf.cast(index, tf.int64) + starts
-    grad = tf.gather_nd(tf.reshape(rows, [-1]), order[..., tf.newaxis])
+    order = (index + starts)[..., tf.newaxis]
+    grad = tf.gather_nd(tf.reshape(rows, [-1]), order)
     return _sum_to_shape(grad, one_hots[position]), _no_second_derivative
 
   return gather(dy, *one_hots)
+
+
+def _index_dtype(one_hots):
+  """Returns a type that counts twice the coordinates of a batch."""
+  shape = functools.reduce(
+      tf.broadcast_static_shape, [x.shape for x in one_hots]
+  )
+  size = shape.num_elements()
+  return tf.int64 if size is None or 2 * size >= 2**31 else tf.int32
 
 
 def _no_second_derivative(*unused_grads):

@@ -7,7 +7,8 @@ A call computes the value of one op and both gradients, for many symbols; times
 and bytes are those of one symbol. For all K, our calls hold equally many
 coordinates, 2^20 where time is taken: tensors of 4 MiB, which outgrow a usual
 L2 cache and may stay in an L3. edward2's `subtract` and `multiply` take K x K
-numbers a symbol, and get as many symbols as make 2^25 of them, at most ours.
+numbers a symbol, and get as many symbols as make 2^27 of them, at most ours: at
+K = 256 a batch of 32 sequences of 64.
 
 Left out: edward2's `subtract` from K = 4096, a graph of K rolls; its `multiply`
 from K = 1024, with K^3 numbers, 4 GiB and more; under XLA, both from K = 1024.
@@ -35,7 +36,7 @@ _CLASSES = (27, 256, 1024, 4096)
 _TIMED_COORDINATES = 2**20
 # More, so that what else changes in a process does not count.
 _MEASURED_COORDINATES = 2**23
-_EDWARD_COORDINATES = 2**25
+_EDWARD_COORDINATES = 2**27
 _EDWARD_MOST_CLASSES = {'add': 4096, 'subtract': 1024, 'multiply': 256}
 _OURS = 'discrete_lvm, graph'
 
