@@ -24,7 +24,7 @@ STACKS = ('none', 'autoregressive', 'bipartite', 'sorting', 'all')
 X = np.random.default_rng(0).integers(K, size=[60, LENGTH]).astype(np.int32)
 
 
-@keras.saving.register_keras_serializable(package='discrete_lvm_test')
+@keras.saving.register_keras_serializable(package='discrete_flow_test')
 class Rotation(keras.layers.Layer):
   """A flow of a user's: adds one to every token; has no weights."""
 
@@ -35,7 +35,7 @@ class Rotation(keras.layers.Layer):
     return tf.roll(inputs, -1, axis=-1)
 
 
-@keras.saving.register_keras_serializable(package='discrete_lvm_test')
+@keras.saving.register_keras_serializable(package='discrete_flow_test')
 class ContextNetwork(keras.layers.Layer):
   """Outputs that depend on the context at the same position alone."""
 
