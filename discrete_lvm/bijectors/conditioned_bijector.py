@@ -5,6 +5,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm.bijectors import discrete_bijector
+from discrete_lvm.ops import assertions as assertions_lib
 from discrete_lvm.ops import conditioners
 
 
@@ -46,9 +47,9 @@ class ConditionedBijector(discrete_bijector.DiscreteBijector):
     if self.validate_args:
       num_classes = self.parameters['num_classes']
       if num_classes is None:
-        assertions = discrete_bijector.one_hot_assertions(x, 'event')
+        assertions = assertions_lib.one_hot_assertions(x, 'event')
       else:
-        assertions = discrete_bijector.code_assertions(x, num_classes)
+        assertions = assertions_lib.code_assertions(x, num_classes)
       with tf.control_dependencies(assertions):
         x = tf.identity(x)
     return self._conditioner.broadcast(x)

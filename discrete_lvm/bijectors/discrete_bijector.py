@@ -3,34 +3,12 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from discrete_lvm import ops
-
 tfb = tfp.bijectors
 
 
 def zero_log_det(x):
   """Returns the log-det of a discrete bijection: 0, float32 at the least."""
   return tf.zeros([], tf.float64 if x.dtype == tf.float64 else tf.float32)
-
-
-def one_hot_assertions(x, name):
-  """Returns the run-time checks that the last axis of `x` is one-hot."""
-  return [
-      tf.debugging.Assert(
-          tf.reduce_all(ops.is_one_hot(x)),
-          data=[f'Expected `{name}` to be one-hot; received:', x],
-      )
-  ]
-
-
-def code_assertions(x, num_classes):
-  """Returns the run-time checks that codes are in `[0, K)`."""
-  return [
-      tf.debugging.Assert(
-          tf.reduce_all((x >= 0) & (x < num_classes)),
-          data=[f'Expected codes in [0, {num_classes}); received:', x],
-      )
-  ]
 
 
 class DiscreteBijector(tfb.Bijector):

@@ -6,6 +6,7 @@ from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
 from discrete_lvm.bijectors import discrete_bijector
+from discrete_lvm.ops import assertions as assertions_lib
 
 
 class ModularAffine(discrete_bijector.DiscreteBijector):
@@ -93,9 +94,7 @@ class ModularAffine(discrete_bijector.DiscreteBijector):
     ops.static_num_classes(x, 'event', minimum=2)
     if not self.validate_args:
       return x
-    with tf.control_dependencies(
-        discrete_bijector.one_hot_assertions(x, 'event')
-    ):
+    with tf.control_dependencies(assertions_lib.one_hot_assertions(x, 'event')):
       return tf.identity(x)
 
   def _parameters_like(self, x):
@@ -114,7 +113,7 @@ class ModularAffine(discrete_bijector.DiscreteBijector):
           and is_init != tensor_util.is_ref(parameter)
       ):
         parameter = tf.convert_to_tensor(parameter)
-        assertions += discrete_bijector.one_hot_assertions(parameter, name)
+        assertions += assertions_lib.one_hot_assertions(parameter, name)
         if name == 'scale':
           assertions.append(_invertible_assertion(parameter))
     return assertions

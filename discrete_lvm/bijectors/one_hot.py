@@ -5,6 +5,7 @@ import tensorflow_probability as tfp
 
 from discrete_lvm import ops
 from discrete_lvm.bijectors import discrete_bijector
+from discrete_lvm.ops import assertions as assertions_lib
 
 tfb = tfp.bijectors
 
@@ -71,7 +72,7 @@ class OneHot(tfb.Bijector):
   def _forward(self, x):
     checks = []
     if self.validate_args:
-      checks = discrete_bijector.code_assertions(x, self._num_classes)
+      checks = assertions_lib.code_assertions(x, self._num_classes)
     with tf.control_dependencies(checks):
       x = tf.identity(x)
     return tf.one_hot(x, self._num_classes, dtype=self._one_hot_dtype)
@@ -84,7 +85,7 @@ class OneHot(tfb.Bijector):
       )
     checks = []
     if self.validate_args:
-      checks = discrete_bijector.one_hot_assertions(y, 'event')
+      checks = assertions_lib.one_hot_assertions(y, 'event')
     with tf.control_dependencies(checks):
       return tf.argmax(y, axis=-1, output_type=tf.int32)
 

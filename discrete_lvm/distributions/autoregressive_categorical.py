@@ -5,9 +5,9 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
-from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.distributions import sequence_distribution
 from discrete_lvm.ops import conditioners
+from discrete_lvm.ops import floats
 from discrete_lvm.ops import temperatures
 
 
@@ -146,7 +146,7 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
           f'Expected a conditioner that returns {self.num_classes} channels; '
           f'received {logits.shape[-1]}.'
       )
-    return parameters_lib.at_least_float32(logits)
+    return floats.at_least_float32(logits)
 
   def _sample_n(self, n, seed=None, temperature=1.0, top_k=None, top_p=None):
     seed = tfp.random.sanitize_seed(seed, salt='AutoregressiveCategorical')

@@ -7,6 +7,7 @@ from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
 from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.ops import floats
 
 
 class Bernoulli(
@@ -46,7 +47,7 @@ class Bernoulli(
       )
       super().__init__(
           # Half precision would round the sum over the pixels.
-          dtype=parameters_lib.at_least_float32(self._logits).dtype,
+          dtype=floats.at_least_float32(self._logits).dtype,
           reparameterization_type=tfp.distributions.NOT_REPARAMETERIZED,
           validate_args=validate_args,
           # No statistic is undefined.
@@ -74,7 +75,7 @@ class Bernoulli(
     return None
 
   def _float_logits(self):
-    return parameters_lib.at_least_float32(self._logits)
+    return floats.at_least_float32(self._logits)
 
   def _log_prob(self, x):
     logits = self._float_logits()

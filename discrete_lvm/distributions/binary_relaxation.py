@@ -4,8 +4,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from discrete_lvm import ops
-from discrete_lvm.distributions import parameters
 from discrete_lvm.distributions import relaxation
+from discrete_lvm.ops import floats
 
 
 class BinaryRelaxation(relaxation.Relaxation):
@@ -36,14 +36,14 @@ class BinaryRelaxation(relaxation.Relaxation):
 
   def _float_logits(self):
     if self._logits is None:
-      probs = parameters.at_least_float32(self._probs)
+      probs = floats.at_least_float32(self._probs)
       return ops.safe_log(probs) - ops.safe_log(1 - probs)
-    return parameters.at_least_float32(self._logits)
+    return floats.at_least_float32(self._logits)
 
   def _float_probs(self):
     if self._probs is None:
-      return tf.sigmoid(parameters.at_least_float32(self._logits))
-    return parameters.at_least_float32(self._probs)
+      return tf.sigmoid(floats.at_least_float32(self._logits))
+    return floats.at_least_float32(self._probs)
 
   def _event_shape(self):
     return tf.TensorShape([])

@@ -6,6 +6,7 @@ from discrete_lvm import ops
 from discrete_lvm.distributions import one_hot_categorical
 from discrete_lvm.distributions import parameters
 from discrete_lvm.distributions import relaxation
+from discrete_lvm.ops import floats
 
 
 class CategoricalRelaxation(relaxation.Relaxation):
@@ -37,13 +38,13 @@ class CategoricalRelaxation(relaxation.Relaxation):
 
   def _float_logits(self):
     if self._logits is None:
-      return ops.safe_log(parameters.at_least_float32(self._probs))
-    return parameters.at_least_float32(self._logits)
+      return ops.safe_log(floats.at_least_float32(self._probs))
+    return floats.at_least_float32(self._logits)
 
   def _float_probs(self):
     if self._probs is None:
-      return tf.nn.softmax(parameters.at_least_float32(self._logits))
-    return parameters.at_least_float32(self._probs)
+      return tf.nn.softmax(floats.at_least_float32(self._logits))
+    return floats.at_least_float32(self._probs)
 
   def _column_temperature(self):
     # Of shape [] or [..., 1], to meet [..., K].

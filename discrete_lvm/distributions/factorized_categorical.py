@@ -8,6 +8,7 @@ from tensorflow_probability.python.internal import tensor_util
 from discrete_lvm import ops
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.distributions import sequence_distribution
+from discrete_lvm.ops import floats
 
 
 class FactorizedCategorical(
@@ -83,7 +84,7 @@ class FactorizedCategorical(
     return {'logits': tfp.util.ParameterProperties(event_ndims=2)}
 
   def _float_logits(self):
-    return parameters_lib.at_least_float32(self._logits)
+    return floats.at_least_float32(self._logits)
 
   def _token_logits(self, x):
     del x

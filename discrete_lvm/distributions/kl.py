@@ -14,9 +14,9 @@ from discrete_lvm.distributions import exp_gumbel_softmax
 from discrete_lvm.distributions import gumbel_softmax
 from discrete_lvm.distributions import logit_relaxed_bernoulli
 from discrete_lvm.distributions import one_hot_distribution
-from discrete_lvm.distributions import parameters
 from discrete_lvm.distributions import relaxation
 from discrete_lvm.distributions import relaxed_bernoulli
+from discrete_lvm.ops import floats
 
 tfd = tfp.distributions
 
@@ -234,7 +234,7 @@ def _class_logits(distribution):
         'Expected a categorical or Bernoulli distribution, or a relaxation of '
         f'one; received {type(distribution).__name__}.'
     )
-  logits = parameters.at_least_float32(distribution.logits_parameter())
+  logits = floats.at_least_float32(distribution.logits_parameter())
   if isinstance(distribution, _BINARY):
     return tf.stack(
         [tf.math.log_sigmoid(-logits), tf.math.log_sigmoid(logits)], axis=-1

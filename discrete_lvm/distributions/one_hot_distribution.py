@@ -10,6 +10,7 @@ from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
 from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.ops import floats
 
 
 def one_hot_log_prob(x, logits, name='one_hot_log_prob'):
@@ -38,7 +39,7 @@ def one_hot_log_prob(x, logits, name='one_hot_log_prob'):
     array([  0., -inf], dtype=float32)
   """
   with tf.name_scope(name):
-    log_p = tf.nn.log_softmax(parameters_lib.at_least_float32(logits))
+    log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
     x = tf.cast(x, log_p.dtype)
     impossible = tf.equal(log_p, -math.inf)
     floor = np.log(np.finfo(log_p.dtype.as_numpy_dtype).tiny)
@@ -102,8 +103,8 @@ class OneHotDistribution(
 
   def _float_logits(self):
     if self._logits is None:
-      return ops.safe_log(parameters_lib.at_least_float32(self._probs))
-    return parameters_lib.at_least_float32(self._logits)
+      return ops.safe_log(floats.at_least_float32(self._probs))
+    return floats.at_least_float32(self._logits)
 
   def _log_prob(self, x):
     return one_hot_log_prob(x, self._float_logits())
@@ -116,8 +117,8 @@ class OneHotDistribution(
 
   def _mean(self):
     if self._probs is None:
-      return tf.nn.softmax(parameters_lib.at_least_float32(self._logits))
-    return parameters_lib.at_least_float32(self._probs)
+      return tf.nn.softmax(floats.at_least_float32(self._logits))
+    return floats.at_least_float32(self._probs)
 
   def _variance(self):
     probs = self._mean()

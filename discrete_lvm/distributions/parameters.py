@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from discrete_lvm.ops import floats
 from discrete_lvm.ops import temperatures
 
 
@@ -23,12 +24,6 @@ def check_floating(parameter, name):
     raise ValueError(
         f'Expected floating `{name}`; received {parameter.dtype.name}.'
     )
-
-
-def at_least_float32(x):
-  """Returns `x` as a `Tensor`, half precision cast to float32."""
-  x = tf.convert_to_tensor(x, dtype_hint=tf.float32)
-  return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
 
 
 def categorical_parameter_properties():
@@ -62,7 +57,7 @@ def temperature_event_ndims(temperature, logits):
 
 def logits_assertions(logits):
   """Returns assertions that `logits` `[..., K]` define a categorical law."""
-  logits = at_least_float32(logits)
+  logits = floats.at_least_float32(logits)
   return [
       tf.debugging.Assert(
           # A comparison with NaN is False.
@@ -80,7 +75,7 @@ def logits_assertions(logits):
 def probs_assertions(probs):
   """Returns assertions that `probs` `[..., K]` lie on the simplex."""
   tolerance = simplex_tolerance(probs.dtype)
-  probs = at_least_float32(probs)
+  probs = floats.at_least_float32(probs)
   return [
       tf.debugging.Assert(
           tf.reduce_all(probs >= 0)

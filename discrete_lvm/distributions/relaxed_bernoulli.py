@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from discrete_lvm.distributions import binary_relaxation
 from discrete_lvm.distributions import logit_relaxed_bernoulli
-from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.ops import floats
 
 
 class RelaxedBernoulli(binary_relaxation.BinaryRelaxation):
@@ -184,5 +184,5 @@ class RelaxedBernoulli(binary_relaxation.BinaryRelaxation):
 
 
 def _logit(x):
-  x = parameters_lib.at_least_float32(x)
+  x = floats.at_least_float32(x)
   return tf.math.log(x) - tf.math.log1p(-x)

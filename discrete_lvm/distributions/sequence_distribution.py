@@ -5,9 +5,9 @@ import abc
 import tensorflow as tf
 from tensorflow_probability.python.distributions import distribution
 
-from discrete_lvm import ops
 from discrete_lvm.distributions import one_hot_distribution
-from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.ops import assertions
+from discrete_lvm.ops import floats
 
 
 def code_log_prob(x, logits, name='code_log_prob'):
@@ -32,7 +32,7 @@ def code_log_prob(x, logits, name='code_log_prob'):
     array([  0., -inf,   0.], dtype=float32)
   """
   with tf.name_scope(name):
-    log_p = tf.nn.log_softmax(parameters_lib.at_least_float32(logits))
+    log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
     x = tf.cast(x, tf.int32)
     rows = tf.reshape(log_p, [-1, log_p.shape[-1]])
     # Indices broadcast at no cost, where rows of K would take memory.
@@ -128,9 +128,5 @@ class SequenceDistribution(
     if not self.validate_args:
       return []
     if self.dtype.is_integer:
-      is_valid = (x >= 0) & (x < self._num_classes)
-      expected = f'Expected codes in [0, {self._num_classes}); received:'
-    else:
-      is_valid = ops.is_one_hot(x)
-      expected = 'Expected a one-hot event; received:'
-    return [tf.debugging.Assert(tf.reduce_all(is_valid), [expected, x])]
+      return assertions.code_assertions(x, self._num_classes)
+    return assertions.one_hot_assertions(x, 'event')

@@ -69,11 +69,9 @@ class DiscreteSortingFlow(discrete_flow_layer.DiscreteFlowLayer):
     self.mask = ops.as_mask(mask)
 
   def call(self, inputs, context=None, return_cross_entropy=False):
-    outputs = super().call(inputs, context)
     if not return_cross_entropy:
-      return outputs
-    # In a graph both share one call of the network: TensorFlow merges the two.
-    return outputs, self._apply(self._cross_entropy, inputs, context)
+      return super().call(inputs, context)
+    return self._apply(self._inverse_and_cross_entropy, inputs, context)
 
   def _inverse(self, y, conditioner):
     return sorting_couplings.sorting_inverse(y, conditioner, self.mask)
@@ -81,8 +79,10 @@ class DiscreteSortingFlow(discrete_flow_layer.DiscreteFlowLayer):
   def _forward(self, x, conditioner):
     return sorting_couplings.sorting_forward(x, conditioner, self.mask)
 
-  def _cross_entropy(self, y, conditioner):
-    return sorting_couplings.sorting_cross_entropy(y, conditioner, self.mask)
+  def _inverse_and_cross_entropy(self, y, conditioner):
+    return sorting_couplings.sorting_inverse_and_cross_entropy(
+        y, conditioner, self.mask
+    )
 
   def get_config(self):
     return {**super().get_config(), 'mask': self.mask.tolist()}

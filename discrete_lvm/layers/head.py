@@ -5,6 +5,8 @@ import abc
 import keras
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
+
 
 class Head(keras.layers.Layer, abc.ABC):
   """Projects features to numbers, which subclasses turn into parameters.
@@ -39,8 +41,7 @@ class Head(keras.layers.Layer, abc.ABC):
       outputs = tf.debugging.assert_all_finite(
           outputs, 'Expected finite outputs of the projection.'
       )
-    dtype = tf.float64 if outputs.dtype == tf.float64 else tf.float32
-    return self._parameters(tf.cast(outputs, dtype))
+    return self._parameters(floats.at_least_float32(outputs))
 
   @abc.abstractmethod
   def _parameters(self, outputs):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.layers import protocol
+from discrete_lvm.layers import sequences
 from discrete_lvm.layers.dense import build_dense
 from discrete_lvm.layers.key_value_cache import KeyValueCache
 from discrete_lvm.layers.transformer_block import TransformerBlock
@@ -152,7 +153,7 @@ class TransformerStack(keras.layers.Layer):
       ValueError: If no length is known, or as the call raises.
     """
     protocol.check_context(self._context_layer is not None, context)
-    projected = () if context is None else (self._context_layer(context),)
+    projected = None if context is None else self._context_layer(context)
     if length is None:
       length = self._default_length(context)
     if self._learns_positions:
@@ -161,7 +162,7 @@ class TransformerStack(keras.layers.Layer):
     return TransformerState(
         tf.zeros([], tf.int32),
         tuple(b.initial_cache(batch_shape, length) for b in self._blocks),
-        projected,
+        sequences.kept(projected),
     )
 
   def _default_length(self, context):
@@ -188,7 +189,7 @@ class TransformerStack(keras.layers.Layer):
     """
     index, caches, context = state
     for projected in context:
-      x += tf.gather(projected, index[tf.newaxis], axis=-2)
+      x += sequences.at(projected, index)
     if self._learns_positions:
       x += self._position_vectors(index[tf.newaxis])
     next_caches = []

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
-from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import util as tfp_util
 
+from discrete_lvm.bijectors import discrete_bijector
 from discrete_lvm.models import flow_stack
 
 
-class FlowBijector(tfb.Bijector):
+class FlowBijector(discrete_bijector.DiscreteBijector):
   """Applies flow layers, and reports their variables to TFP.
 
   `forward` maps the base to data. There is no volume term.
@@ -37,10 +37,7 @@ class FlowBijector(tfb.Bijector):
       # TFP does not find the variables of Keras layers.
       self._flow_variables = [v.value for f in flows for v in f.variables]
       super().__init__(
-          forward_min_event_ndims=event_ndims,
-          is_constant_jacobian=True,
-          parameters=parameters,
-          name=name,
+          event_ndims=event_ndims, parameters=parameters, name=name
       )
 
   # TFP keeps results by way of these. Bijectors of equal parameters would share
@@ -60,13 +57,3 @@ class FlowBijector(tfb.Bijector):
 
   def _inverse(self, y):
     return flow_stack.inverse(self._flows, y, self._context)[0]
-
-  def _forward_log_det_jacobian(self, x):
-    return _zero_log_det(x)
-
-  def _inverse_log_det_jacobian(self, y):
-    return _zero_log_det(y)
-
-
-def _zero_log_det(x):
-  return tf.zeros([], tf.float64 if x.dtype == tf.float64 else tf.float32)

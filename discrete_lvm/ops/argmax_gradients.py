@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
 from discrete_lvm.ops import gumbel as gumbel_lib
 from discrete_lvm.ops import straight_through as st
 from discrete_lvm.ops import temperatures
@@ -165,9 +166,9 @@ def _prepare(logits, temperature):
   """Returns the argmax, wide logits, and the temperature that divides them."""
   logits = tf.convert_to_tensor(logits)
   hard = st.one_hot_argmax(logits)
-  dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
-  logits = tf.cast(logits, dtype)
-  temperature = tf.cast(temperatures.align(temperature, logits.shape), dtype)
+  logits = floats.at_least_float32(logits)
+  temperature = temperatures.align(temperature, logits.shape)
+  temperature = tf.cast(temperature, logits.dtype)
   return hard, logits, tf.stop_gradient(temperature)
 
 

@@ -4,14 +4,14 @@ import math
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
 from discrete_lvm.ops import shapes
 
 
 def _log_probs(logits, name):
   logits = tf.convert_to_tensor(logits)
   shapes.static_num_classes(logits, name)
-  dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
-  return tf.nn.log_softmax(tf.cast(logits, dtype))
+  return tf.nn.log_softmax(floats.at_least_float32(logits))
 
 
 def categorical_entropy(

@@ -1,8 +1,25 @@
-"""One floating type for all arguments of a function, float32 at the least."""
+"""Floating types of float32 at the least."""
 
 from typing import Any
 
 import tensorflow as tf
+
+
+def at_least_float32(x: Any) -> tf.Tensor:
+  """Converts to a `Tensor`: float64 stays, anything else becomes float32.
+
+  Args:
+    x: Number, or floating or integer `Tensor`, any shape.
+
+  Returns:
+    `Tensor`.
+
+  Example:
+    >>> at_least_float32(tf.zeros([], tf.bfloat16)).dtype.name
+    'float32'
+  """
+  x = tf.convert_to_tensor(x, dtype_hint=tf.float32)
+  return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
 
 
 def common_floats(*values: Any) -> list[tf.Tensor]:

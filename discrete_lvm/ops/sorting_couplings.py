@@ -1,13 +1,11 @@
 """The maps of denoising flows: classes renamed in their predicted order."""
 
-import functools
-
 import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.ops import conditioners
 from discrete_lvm.ops import couplings
-from discrete_lvm.ops import events as events_lib
+from discrete_lvm.ops import floats
 
 
 def sorting_forward(
@@ -28,16 +26,17 @@ def sorting_forward(
     ValueError: If the event is not of the length of the mask, or the
       conditioner does not return `K` channels.
   """
-  change = functools.partial(_unrank, events=conditioner.events)
-  return couplings.couple(x, conditioner, mask, change)
+  events = conditioner.events
+  logits = _predict(x, conditioner, mask)
+  return events.where(mask, x, events.unrank_classes(x, logits))
 
 
 def sorting_inverse(
     y: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
 ) -> tf.Tensor:
   """Inverts `sorting_forward`, whose arguments it takes."""
-  change = functools.partial(_rank, events=conditioner.events)
-  return couplings.couple(y, conditioner, mask, change)
+  logits = _predict(y, conditioner, mask)
+  return _rank(y, logits, conditioner.events, mask)
 
 
 def sorting_cross_entropy(
@@ -57,28 +56,26 @@ def sorting_cross_entropy(
   Raises:
     ValueError: As `sorting_inverse` raises.
   """
-  y = tf.stop_gradient(y)
+  logits = _predict(y, conditioner, mask)
+  return _cross_entropy(y, logits, conditioner.events, mask)
+
+
+def sorting_inverse_and_cross_entropy(
+    y: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Returns both, from one call of the network; arguments as for each."""
   events = conditioner.events
-  couplings.check_length(y, mask, events)
-  logits = _checked_logits(conditioner(events.keep(y, mask)), y, events)
-  dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
-  nats = tf.nn.sparse_softmax_cross_entropy_with_logits(
-      labels=events.codes(y), logits=tf.cast(logits, dtype)
-  )
-  return tf.reduce_sum(tf.where(mask, tf.zeros_like(nats), nats), axis=-1)
+  logits = _predict(y, conditioner, mask)
+  return _rank(y, logits, events, mask), _cross_entropy(y, logits, events, mask)
 
 
-def _rank(y, logits, events):
-  return events.rank_classes(y, _checked_logits(logits, y, events))
-
-
-def _unrank(x, logits, events):
-  return events.unrank_classes(x, _checked_logits(logits, x, events))
-
-
-def _checked_logits(
-    logits: tf.Tensor, x: tf.Tensor, events: events_lib.Events
+def _predict(
+    x: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
 ) -> tf.Tensor:
+  """Returns the logits of the classes; no gradient passes to `x`."""
+  events = conditioner.events
+  couplings.check_length(x, mask, events)
+  logits = conditioner(events.keep(tf.stop_gradient(x), mask))
   num_classes = events.num_classes(x)
   if logits.shape[-1] != num_classes:
     raise ValueError(
@@ -86,3 +83,14 @@ def _checked_logits(
         f'{logits.shape[-1]}.'
     )
   return logits
+
+
+def _rank(y, logits, events, mask):
+  return events.where(mask, y, events.rank_classes(y, logits))
+
+
+def _cross_entropy(y, logits, events, mask):
+  nats = tf.nn.sparse_softmax_cross_entropy_with_logits(
+      labels=events.codes(y), logits=floats.at_least_float32(logits)
+  )
+  return tf.reduce_sum(tf.where(mask, tf.zeros_like(nats), nats), axis=-1)

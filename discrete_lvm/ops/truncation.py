@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
 from discrete_lvm.ops import shapes
 
 
@@ -81,11 +82,9 @@ def nucleus_logits(
     logits = tf.convert_to_tensor(logits)
     num_classes = shapes.static_num_classes(logits, 'logits')
     ranked, classes = _ranked(logits, num_classes)
-    dtype = tf.float64 if logits.dtype == tf.float64 else tf.float32
-    total_before = tf.cumsum(
-        tf.nn.softmax(tf.cast(ranked, dtype)), axis=-1, exclusive=True
-    )
-    top_p = tf.cast(top_p, dtype)
+    probs = tf.nn.softmax(floats.at_least_float32(ranked))
+    total_before = tf.cumsum(probs, axis=-1, exclusive=True)
+    top_p = tf.cast(top_p, probs.dtype)
     # A rounded total may reach 1 before the last class.
     is_kept = (total_before < top_p) | (top_p >= 1)
     last = tf.math.count_nonzero(
