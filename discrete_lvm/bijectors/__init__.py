@@ -1,5 +1,6 @@
 """TensorFlow Probability bijectors of discrete events, one a file."""
 
+from discrete_lvm.bijectors.ar1 import AR1
 from discrete_lvm.bijectors.causality import check_causal
 from discrete_lvm.bijectors.discrete_autoregressive import (
     DiscreteAutoregressive,
@@ -10,6 +11,7 @@ from discrete_lvm.bijectors.modular_affine import ModularAffine
 from discrete_lvm.bijectors.one_hot import OneHot
 
 __all__ = [
+    'AR1',
     'DiscreteAutoregressive',
     'DiscreteBipartite',
     'DiscreteSorting',

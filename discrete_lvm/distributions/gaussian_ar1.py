@@ -128,12 +128,8 @@ class GaussianAR1(distribution.AutoCompositeTensorDistribution):
       raise ValueError(
           f'Expected events of shape {self.event_shape}; received {x.shape}.'
       )
-    alpha = self._float_alpha()
-    jump = x[..., 1:, :] - alpha * x[..., :-1, :]
-    squares = tf.reduce_sum(tf.square(x[..., :1, :]), axis=[-2, -1])
-    squares += tf.reduce_sum(
-        tf.square(jump) / ((1 - alpha) * (1 + alpha)), axis=[-2, -1]
-    )
+    innovations = ops.ar1_innovations(x, tf.cast(self._alpha, self.dtype))
+    squares = tf.reduce_sum(tf.square(innovations), axis=[-2, -1])
     return self._log_normalizer() - squares / 2
 
   def _log_normalizer(self):
@@ -154,11 +150,7 @@ class GaussianAR1(distribution.AutoCompositeTensorDistribution):
     noise = tf.ensure_shape(
         noise, tf.TensorShape([None]) + self.batch_shape + self.event_shape
     )
-    alpha = self._float_alpha()
-    noise_scale = tf.sqrt((1 - alpha) * (1 + alpha))
-    # The first step starts at the variance that the others keep.
-    x = tf.concat([noise[..., :1, :], noise_scale * noise[..., 1:, :]], axis=-2)
-    return ops.linear_recurrence(x, alpha[..., 0, :])
+    return ops.ar1_from_innovations(noise, tf.cast(self._alpha, self.dtype))
 
   def _mean(self):
     shape = tf.concat(

@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.layers import head
@@ -42,9 +43,9 @@ class GaussianHead(head.Head):
 
   Args:
     units: Python `int`, the dimension of the latents.
-    initial_scale: Positive `float`, the scale where the projection gives zero;
-      for an AR(1) prior `sqrt((1 - alpha**2) / (1 + alpha**2))`, that of
-      `ops.ar1_optimal_scale` between the ends.
+    initial_scale: Positive number, or a list of `units` of them: the scale
+      where the projection gives zero; for an AR(1) prior `sqrt((1 - alpha**2) /
+      (1 + alpha**2))`, that of `ops.ar1_optimal_scale` between the ends.
     seed: Python `int`, seed of the initial weights.
     validate_args: Python `bool`: whether to check that the projection is finite
       (not under XLA, which drops assertions).
@@ -57,7 +58,8 @@ class GaussianHead(head.Head):
     `GaussianParameters`, each `[..., units]`, float32 at the least.
 
   Raises:
-    ValueError: If `units` is below 1 or `initial_scale` not positive.
+    ValueError: If `units` is below 1, or `initial_scale` is not positive or
+      neither one number nor `units`.
     tf.errors.InvalidArgumentError: Under `validate_args`, if the projection is
       not finite.
 
@@ -81,9 +83,13 @@ class GaussianHead(head.Head):
   ):
     if units < 1:
       raise ValueError(f'Expected `units` of at least 1; received {units}.')
-    if not initial_scale > 0:
+    initial_scale = np.asarray(initial_scale, np.float32)
+    if initial_scale.shape not in ((), (units,)) or not np.all(
+        initial_scale > 0
+    ):
       raise ValueError(
-          f'Expected a positive `initial_scale`; received {initial_scale}.'
+          f'Expected one positive `initial_scale` or {units}, as `units`; '
+          f'received {initial_scale.tolist()}.'
       )
     super().__init__(2 * units, seed, validate_args, **kwargs)
     self.units = units
@@ -100,5 +106,5 @@ class GaussianHead(head.Head):
     return {
         **super().get_config(),
         'units': self.units,
-        'initial_scale': self._initial_scale,
+        'initial_scale': self._initial_scale.tolist(),
     }

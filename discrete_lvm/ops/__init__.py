@@ -3,6 +3,8 @@
 from discrete_lvm.ops.ar1 import ar1_alpha_for_rate
 from discrete_lvm.ops.ar1 import ar1_committed_rate
 from discrete_lvm.ops.ar1 import ar1_optimal_scale
+from discrete_lvm.ops.ar1_innovations import ar1_from_innovations
+from discrete_lvm.ops.ar1_innovations import ar1_innovations
 from discrete_lvm.ops.argmax_gradients import gumbel_argmax
 from discrete_lvm.ops.argmax_gradients import reinmax_argmax
 from discrete_lvm.ops.argmax_gradients import softmax_argmax
@@ -13,6 +15,7 @@ from discrete_lvm.ops.delta_gaussian import delta_gaussian
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_scales
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl
+from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl_terms
 from discrete_lvm.ops.gumbel import exponential
 from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
@@ -67,6 +70,8 @@ __all__ = [
     'alternating_mask',
     'ar1_alpha_for_rate',
     'ar1_committed_rate',
+    'ar1_from_innovations',
+    'ar1_innovations',
     'ar1_optimal_scale',
     'as_mask',
     'as_order',
@@ -82,6 +87,7 @@ __all__ = [
     'fold_in',
     'fold_in_replica',
     'gaussian_ar1_kl',
+    'gaussian_ar1_kl_terms',
     'gumbel',
     'gumbel_argmax',
     'gumbel_softmax',

@@ -47,6 +47,41 @@ def gaussian_ar1_kl(
     https://arxiv.org/abs/1901.03416.
   """
   with tf.name_scope(name):
+    terms = gaussian_ar1_kl_terms(loc, scale, alpha)
+    return tf.reduce_sum(terms, axis=[-2, -1])
+
+
+def gaussian_ar1_kl_terms(
+    loc: tf.Tensor,
+    scale: tf.Tensor,
+    alpha: tf.Tensor,
+    name: str = 'gaussian_ar1_kl_terms',
+) -> tf.Tensor:
+  """Computes the part of `gaussian_ar1_kl` of each step and dimension.
+
+  By the chain rule it is the KL of the step from the prior given the step
+  before, in expectation over `q`; none is negative. At `alpha` 0 it is the KL
+  of each latent from N(0, 1).
+
+  Args:
+    loc: Floating `Tensor`, shape `[..., length, dim]`, the means of `q`.
+    scale: Positive floating `Tensor`, the standard deviations of `q`;
+      broadcasts against `loc`.
+    alpha: Floating `Tensor` in (-1, 1), shape `[..., dim]` or `[]`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor`, shape `[..., length, dim]`, in nats; float32 at the least.
+
+  Raises:
+    ValueError: As `gaussian_ar1_kl` raises.
+
+  Example:
+    >>> terms = gaussian_ar1_kl_terms(tf.zeros([3, 1]), tf.ones([3, 1]), .6)
+    >>> print(terms.numpy()[:, 0].round(4))
+    [0.     0.3394 0.3394]
+  """
+  with tf.name_scope(name):
     ar1.check_alpha(alpha)
     loc, scale, alpha = floats.common_floats(loc, scale, alpha)
     loc, scale = _broadcast(loc, scale)
@@ -63,9 +98,9 @@ def gaussian_ar1_kl(
         scale[..., 1:, :] / noise_scale,
     )
     spoilt = tf.square(alpha * scale[..., :-1, :] / noise_scale) / 2
-    return tf.reduce_sum(first, axis=[-2, -1]) + tf.reduce_sum(
-        steps + spoilt, axis=[-2, -1]
-    )
+    # In the batch shape of the other steps, which `alpha` may widen.
+    first += tf.zeros_like(alpha)
+    return tf.concat([first, steps + spoilt], axis=-2)
 
 
 def _broadcast(loc, scale):

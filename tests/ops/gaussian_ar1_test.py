@@ -29,6 +29,20 @@ def _posterior(*shape, seed=0):
 
 class GaussianAR1KLTest(tf.test.TestCase, parameterized.TestCase):
 
+  def test_terms_are_the_expected_kl_of_each_step(self):
+    loc, scale = _posterior(3, 2)
+    alpha = np.array([0.6, -0.9])
+    terms = ops.gaussian_ar1_kl_terms(loc, scale, alpha).numpy()
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    for t in range(3):
+      # The step before is random, and its law is that of the posterior.
+      before = loc[t - 1] + scale[t - 1] * nodes[:, np.newaxis]
+      correlation = alpha if t else 0 * alpha
+      prior = tfd.Normal(correlation * before, np.sqrt(1 - correlation**2))
+      kl = tfd.kl_divergence(tfd.Normal(loc[t], scale[t]), prior)
+      expected = weights @ kl.numpy() / np.sum(weights)
+      self.assertAllClose(terms[t], expected, rtol=1e-10)
+
   @parameterized.parameters(1, 2, 3, 12)
   def test_equals_the_kl_of_dense_normals(self, length):
     loc, scale = _posterior(4, length, 3)

@@ -1,0 +1,63 @@
+from absl.testing import parameterized
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from discrete_lvm import bijectors
+from discrete_lvm import distributions
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+ALPHA = tf.constant([-0.5, 0.0, 0.9], tf.float64)
+
+
+class AR1Test(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(1, 2, 6)
+  def test_makes_the_ar1_law_of_standard_normals(self, length):
+    base = tfd.Independent(tfd.Normal(np.zeros([length, 3]), 1.0), 2)
+    law = tfd.TransformedDistribution(base, bijectors.AR1(ALPHA))
+    z = np.random.default_rng(0).normal(size=[4, length, 3])
+    expected = distributions.GaussianAR1(ALPHA, length).log_prob(z)
+    self.assertAllClose(law.log_prob(z), expected, rtol=1e-10)
+    self.assertEqual(law.event_shape, [length, 3])
+
+  def test_log_det_is_that_of_the_dense_jacobian(self):
+    bijector = bijectors.AR1(ALPHA)
+    u = tf.constant(np.random.default_rng(1).normal(size=[5, 3]))
+    with tf.GradientTape() as tape:
+      tape.watch(u)
+      z = bijector.forward(u)
+    jacobian = tf.reshape(tape.jacobian(z, u), [15, 15])
+    log_det = np.linalg.slogdet(jacobian.numpy())[1]
+    self.assertAllClose(bijector.forward_log_det_jacobian(u, 2), log_det)
+    # By way of NumPy, since TFP would remember `u`.
+    self.assertAllClose(
+        bijector.inverse_log_det_jacobian(z.numpy(), 2), -log_det
+    )
+    self.assertAllClose(bijector.inverse(z.numpy()), u)
+
+  def test_variable_alpha_is_tracked_and_trained(self):
+    alpha = tfp.util.TransformedVariable([0.5], tfb.Tanh())
+    bijector = bijectors.AR1(alpha)
+    self.assertLen(bijector.trainable_variables, 1)
+    with tf.GradientTape() as tape:
+      value = tf.reduce_sum(bijector.inverse(np.ones([3, 1], 'float32')))
+      value += bijector.forward_log_det_jacobian(tf.ones([3, 1]))
+    self.assertIsNotNone(tape.gradient(value, alpha.trainable_variables[0]))
+
+  def test_xla(self):
+    u = np.random.default_rng(2).normal(size=[5, 3]).astype('float32')
+    bijector = bijectors.AR1(tf.cast(ALPHA, tf.float32))
+    forward = tf.function(lambda x: bijector.forward(x), jit_compile=True)
+    self.assertAllClose(forward(u), bijector.forward(u), atol=1e-5)
+
+  @parameterized.parameters(0.5, [[1.0]], [[-2.0, 0.0]])
+  def test_bad_alpha(self, alpha):
+    with self.assertRaisesRegex(ValueError, 'Expected `alpha`'):
+      bijectors.AR1(alpha)
+
+
+if __name__ == '__main__':
+  tf.test.main()
