@@ -9,6 +9,7 @@ by run and, within a run, from its last checkpoint.
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import functools
 import pathlib
 import time
 from typing import Any
@@ -21,6 +22,7 @@ import rich.console
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import batches
 from experiments import flow_models
 from experiments import flow_table
 from experiments import results
@@ -156,15 +158,9 @@ def sampled_batches(
   """
 
   def seeded(seed):
-    def batches(start_step):
-      steps = tf.data.Dataset.counter(start_step)
-      return steps.map(
-          lambda step: sample(
-              shared_flags.BATCH_SIZE.value, dlvm.ops.fold_in(seed, step)
-          )
-      ).prefetch(2)
-
-    return batches
+    return batches.sampled(
+        functools.partial(sample, shared_flags.BATCH_SIZE.value), seed
+    )
 
   return seeded
 

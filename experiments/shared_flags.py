@@ -20,6 +20,12 @@ DATA_DIR = flags.DEFINE_string(
     None,
     'Where TFDS keeps its data sets; its own default if not given.',
 )
+TEXT_FILE = flags.DEFINE_string(
+    'text_file',
+    None,
+    "Text of a-z and spaces alone, as text8, plain or gzipped; Python's own"
+    ' documentation if not given.',
+)
 DATA_SEED = flags.DEFINE_integer(
     'data_seed',
     0,
