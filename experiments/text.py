@@ -110,17 +110,22 @@ def decode(codes: np.ndarray | tf.Tensor) -> str:
     A `str` of `length` characters.
 
   Raises:
-    ValueError: If `codes` is no vector, or one is no code.
+    ValueError: If `codes` is no vector of integers, or one is no code.
 
   Example:
     >>> decode([1, 0, 3, 1, 20])
     'a cat'
   """
   codes = np.asarray(codes)
-  if codes.ndim != 1 or np.any((codes < 0) | (codes >= len(CHARACTERS))):
+  if codes.ndim != 1 or not np.issubdtype(codes.dtype, np.integer):
     raise ValueError(
-        'Expected a vector of codes from 0 to '
-        f'{len(CHARACTERS) - 1}; received {codes}.'
+        'Expected a vector of integer codes; received '
+        f'{codes.dtype} of shape {codes.shape}.'
+    )
+  if np.any((codes < 0) | (codes >= len(CHARACTERS))):
+    raise ValueError(
+        f'Expected codes from 0 to {len(CHARACTERS) - 1}; received '
+        f'{np.min(codes)} to {np.max(codes)}.'
     )
   return _ALPHABET[codes].tobytes().decode()
 

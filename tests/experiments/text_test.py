@@ -78,10 +78,15 @@ class DecodeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(text.decode(tf.constant(codes)), text.CHARACTERS)
     self.assertEqual(text.decode(codes[:0]), '')
 
-  @parameterized.parameters(([27],), ([0, -1],), ([[1]],))
-  def test_refuses_what_is_no_code(self, codes):
-    with self.assertRaisesRegex(ValueError, 'codes from 0 to 26; received'):
-      text.decode(np.array(codes))
+  @parameterized.parameters(
+      ([1, 27], 'from 0 to 26; received 1 to 27'),
+      ([0, -1], 'received -1 to 0'),
+      ([[1]], r'vector of integer codes; received int64 of shape \(1, 1\)'),
+      ([1.0], 'received float64'),
+  )
+  def test_refuses_what_is_no_code(self, codes, message):
+    with self.assertRaisesRegex(ValueError, message):
+      text.decode(codes)
 
 
 class WindowsTest(tf.test.TestCase, parameterized.TestCase):
