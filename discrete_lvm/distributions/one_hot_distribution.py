@@ -1,9 +1,7 @@
 """What the categorical distributions over one-hot vectors have in common."""
 
 import abc
-import math
 
-import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.distributions import distribution
 from tensorflow_probability.python.internal import tensor_util
@@ -11,44 +9,6 @@ from tensorflow_probability.python.internal import tensor_util
 from discrete_lvm import ops
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.ops import floats
-
-
-def one_hot_log_prob(x, logits, name='one_hot_log_prob'):
-  """Computes `sum_k x[k] log p[k]`, differentiable in `x` too.
-
-  On a one-hot `x` it is the log-mass of a categorical law, elsewhere the linear
-  extension of it, so that the gradient in `x` is `log p`. For a class of
-  probability zero that is -inf, which would be NaN a step further back: the
-  gradient is instead that of the smallest normal number, -87.3 in float32. It
-  still repels, which a zero would not, as every `log p` is negative.
-
-  Args:
-    x: `Tensor`, shape `[..., K]`.
-    logits: Floating `Tensor`, shape `[..., K]`; -inf is probability zero.
-      Leading dimensions broadcast against those of `x`.
-    name: Python `str`, name scope of the ops.
-
-  Returns:
-    `Tensor`, shape `[...]`, in nats, float32 at the least: with `0 log 0 = 0`,
-    and -inf where `x` has mass on a class of probability zero.
-
-  Example:
-    >>> from discrete_lvm.distributions import one_hot_distribution
-    >>> x = [[1., 0.], [0., 1.]]
-    >>> one_hot_distribution.one_hot_log_prob(x, [0., -math.inf]).numpy()
-    array([  0., -inf], dtype=float32)
-  """
-  with tf.name_scope(name):
-    log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
-    x = tf.cast(x, log_p.dtype)
-    impossible = tf.equal(log_p, -math.inf)
-    floor = np.log(np.finfo(log_p.dtype.as_numpy_dtype).tiny)
-    finite = tf.reduce_sum(x * tf.where(impossible, floor, log_p), axis=-1)
-    off_support = tf.reduce_any(impossible & tf.not_equal(x, 0), axis=-1)
-    # Added, not selected: the value is -inf and the gradient stays finite.
-    return finite + tf.where(
-        off_support, tf.constant(-math.inf, finite.dtype), tf.zeros_like(finite)
-    )
 
 
 class OneHotDistribution(
@@ -107,7 +67,7 @@ class OneHotDistribution(
     return floats.at_least_float32(self._logits)
 
   def _log_prob(self, x):
-    return one_hot_log_prob(x, self._float_logits())
+    return ops.one_hot_log_prob(x, self._float_logits())
 
   def _entropy(self):
     return ops.categorical_entropy(self._float_logits())

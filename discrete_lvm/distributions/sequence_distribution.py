@@ -5,7 +5,7 @@ import abc
 import tensorflow as tf
 from tensorflow_probability.python.distributions import distribution
 
-from discrete_lvm.distributions import one_hot_distribution
+from discrete_lvm import ops
 from discrete_lvm.ops import assertions
 from discrete_lvm.ops import floats
 
@@ -100,7 +100,7 @@ class SequenceDistribution(
     if self.dtype.is_integer:
       log_prob = code_log_prob(x, logits)
     else:
-      log_prob = one_hot_distribution.one_hot_log_prob(x, logits)
+      log_prob = ops.one_hot_log_prob(x, logits)
     return tf.reduce_sum(log_prob, axis=-1)
 
   def _event_shape(self):

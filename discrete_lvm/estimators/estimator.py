@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -17,11 +18,20 @@ class Estimator(keras.layers.Layer, abc.ABC):
   An estimator turns `logits` and an `objective` into per-example values whose
   gradient, for the logits and for all that the objective depends on, estimates
   that of `E_codes[objective(codes)]`. The values themselves are a sample of the
-  objective. Estimators are Keras layers, so that what they own (a temperature,
-  a baseline) is tracked and saved with the model; they compute in float32 at
-  the least under any policy.
+  objective. So an objective may call an estimator again, on logits that it
+  computes from its codes: that is a hierarchy. Estimators are Keras layers, so
+  that what they own (a temperature, a baseline) is tracked and saved with the
+  model; they compute in float32 at the least under any policy.
+
+  With `num_samples` S above 1 the objective gets codes `[S, ..., N, K]` and
+  returns `[S, ...]`. The value of an example is then the mean over its samples
+  or, with `importance_weighted`, `-log mean_s exp(-objective_s)`: a bound of
+  `-log p(x)` for the objective `log q(z | x) - log p(x, z)`.
 
   Args:
+    num_samples: Number of samples S of an example, at least 1.
+    importance_weighted: Whether samples are averaged as weights
+      `exp(-objective)`; with one sample that is the objective itself.
     **kwargs: Arguments of `keras.layers.Layer`.
 
   Call arguments:
@@ -30,20 +40,48 @@ class Estimator(keras.layers.Layer, abc.ABC):
     objective: Function of codes `[..., N, K]` to values `[...]`. Pass it by
       name.
     seed: int32 `Tensor`, shape `[2]`. Exactly one of `seed` and `noise`.
-    noise: Standard Gumbel noise of the shape of `logits`.
+    noise: Standard Gumbel noise of the shape of `logits`, with S before it
+      where S is above 1: `[S, ..., N, K]`.
+    features: `Tensor`, shape `[..., *F]`, what a learned baseline may see of
+      an example; by default the logits. Most estimators have no use for it.
+    training: Python `bool`, whether what an estimator gathers from one call
+      for the next, such as a moving average, is updated.
 
   Output shape:
     `[...]`, the batch shape of the logits.
 
   Raises:
-    ValueError: If the logits are not of shape `[..., N, K]` with a static K of
-      at least 2, if `objective` returns another shape than `[...]`, or if not
-      exactly one of `seed` and `noise` is given.
+    ValueError: If `num_samples` is not a Python `int` of at least 1, if the
+      logits are not of shape `[..., N, K]` with a static K of at least 2, if
+      `objective` returns another shape than that of its codes less `[N, K]`,
+      if not exactly one of `seed` and `noise` is given, or if `noise` is of
+      another shape.
   """
 
-  def __init__(self, **kwargs):
+  # Whether all of the gradient flows through the codes. Then that of a function
+  # of several values is right if that of each value is.
+  _is_pathwise = False
+
+  def __init__(
+      self, num_samples: int = 1, importance_weighted: bool = False, **kwargs
+  ):
     # Keras would cast float32 logits down under a mixed policy.
     super().__init__(autocast=False, **kwargs)
+    check_num_samples(num_samples, minimum=1)
+    self.num_samples = num_samples
+    self.importance_weighted = importance_weighted
+
+  def build(
+      self,
+      logits_shape: Sequence[int | None],
+      features_shape: Sequence[int | None] | None = None,
+  ) -> None:
+    """Makes the weights of what sees logits or features.
+
+    Args:
+      logits_shape: Shape of the logits.
+      features_shape: Shape of the features, by default that of the logits.
+    """
 
   def call(
       self,
@@ -51,6 +89,8 @@ class Estimator(keras.layers.Layer, abc.ABC):
       objective: Objective,
       seed: tf.Tensor | None = None,
       noise: tf.Tensor | None = None,
+      features: tf.Tensor | None = None,
+      training: bool = True,
   ) -> tf.Tensor:
     logits = tf.convert_to_tensor(logits)
     ops.static_num_classes(logits, 'logits', minimum=2)
@@ -59,11 +99,93 @@ class Estimator(keras.layers.Layer, abc.ABC):
           f'Expected `logits` of shape [..., N, K]; received {logits.shape}.'
       )
     logits = tf.cast(logits, tf.float32)
-    return self._estimate(logits, objective, seed, noise)
+    if noise is not None:
+      noise = self._check_noise(noise, logits)
+    features = logits if features is None else features
+    return self._estimate_samples(
+        logits, objective, seed, noise, features=features, training=training
+    )
 
   @abc.abstractmethod
-  def _estimate(self, logits, objective, seed, noise):
-    """Returns the values; the logits are checked, and float32."""
+  def _estimate(self, logits, objective, seed, noise, **context):
+    """Estimates with one sample an example.
+
+    Args:
+      logits: float32 `Tensor`, shape `[..., N, K]`. Where samples are many,
+        they are a dimension before the others, or a factor of N.
+      objective: As for `call`, but see `evaluate`.
+      seed: As for `call`.
+      noise: As for `call`, of the shape of `logits`.
+      **context: `features` and `training` of `call`, for those who need them.
+
+    Returns:
+      float32 `Tensor`, shape `[...]`.
+    """
+
+  def _estimate_samples(self, logits, objective, seed, noise, **context):
+    """Estimates with all samples; by default by way of `_estimate`."""
+    num_samples = self.num_samples
+    if num_samples == 1:
+      return self._estimate(logits, objective, seed, noise, **context)
+    if self.importance_weighted and not self._is_pathwise:
+      # S samples of N latents are one sample of S * N latents, so that the
+      # bound is one objective as any other.
+      def bound(codes):
+        return self._reduce(evaluate(objective, _split(codes, num_samples)))
+
+      logits = tf.concat([logits] * num_samples, axis=-2)
+      noise = noise if noise is None else _join(noise)
+      return self._estimate(logits, bound, seed, noise, **context)
+    shape = tf.concat([[num_samples], tf.shape(logits)], axis=0)
+    static_shape = [num_samples, *logits.shape]
+    logits = tf.ensure_shape(tf.broadcast_to(logits, shape), static_shape)
+    return self._reduce(
+        self._estimate(logits, objective, seed, noise, **context)
+    )
+
+  def _reduce(self, values):
+    """Reduces the values of all samples, `[S, ...]`, to those of examples."""
+    if self.num_samples == 1:
+      return values
+    if self.importance_weighted:
+      return -ops.log_mean_exp(-values)
+    return tf.reduce_mean(values, axis=0)
+
+  def _check_noise(self, noise, logits):
+    noise = tf.cast(noise, tf.float32)
+    samples = [] if self.num_samples == 1 else [self.num_samples]
+    expected = tf.TensorShape(samples).concatenate(logits.shape)
+    if not noise.shape.is_compatible_with(expected):
+      raise ValueError(
+          f'Expected `noise` of shape {expected}; received {noise.shape}.'
+      )
+    return noise
+
+  def get_config(self):
+    return {
+        **super().get_config(),
+        'num_samples': self.num_samples,
+        'importance_weighted': self.importance_weighted,
+    }
+
+
+def check_num_samples(num_samples: int, minimum: int) -> None:
+  """Raises unless `num_samples` is a Python `int` of at least `minimum`.
+
+  Args:
+    num_samples: Number of samples.
+    minimum: The least that is accepted.
+
+  Raises:
+    ValueError: If it is not.
+  """
+  # A `bool` is an `int`, and most likely a misplaced argument.
+  is_int = isinstance(num_samples, int) and not isinstance(num_samples, bool)
+  if not is_int or num_samples < minimum:
+    raise ValueError(
+        f'Expected an int `num_samples` of at least {minimum}; received '
+        f'{num_samples!r}.'
+    )
 
 
 def evaluate(objective: Objective, codes: tf.Tensor) -> tf.Tensor:
@@ -86,3 +208,13 @@ def evaluate(objective: Objective, codes: tf.Tensor) -> tf.Tensor:
         f'for codes of shape {codes.shape}; received {values.shape}.'
     )
   return values
+
+
+def _split(codes, num_samples):
+  """Splits `[..., S * N, K]` into `[S, ..., N, K]`."""
+  return tf.stack(tf.split(codes, num_samples, axis=-2))
+
+
+def _join(noise):
+  """Joins `[S, ..., N, K]` into `[..., S * N, K]`."""
+  return tf.concat(tf.unstack(noise), axis=-2)

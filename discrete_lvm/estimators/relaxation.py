@@ -13,11 +13,13 @@ class Relaxation(estimator.Estimator):
     temperature: Positive number, the initial value of the weight `temperature`:
       a weight, so that a schedule can set it inside a compiled step and a
       checkpoint restores it.
-    **kwargs: Arguments of `keras.layers.Layer`.
+    **kwargs: Arguments of `Estimator`.
 
   Raises:
     ValueError: If `temperature` is not positive.
   """
+
+  _is_pathwise = True
 
   def __init__(self, temperature=1.0, **kwargs):
     super().__init__(**kwargs)

@@ -20,7 +20,7 @@ class StraightThrough(relaxation.Relaxation):
 
   Args:
     temperature: Positive number, the initial value of the weight `temperature`.
-    **kwargs: Arguments of `keras.layers.Layer`.
+    **kwargs: Arguments of `Estimator`.
 
   Raises:
     ValueError: If `temperature` is not positive, or as `Estimator` raises.
@@ -38,7 +38,8 @@ class StraightThrough(relaxation.Relaxation):
     https://arxiv.org/abs/1308.3432.
   """
 
-  def _estimate(self, logits, objective, seed, noise):
+  def _estimate(self, logits, objective, seed, noise, **context):
+    del context
     hard = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
     soft = tf.nn.softmax(logits / self.temperature.value)
     return estimator.evaluate(objective, ops.straight_through(hard, soft))

@@ -18,7 +18,7 @@ class StraightThroughGumbelSoftmax(relaxation.Relaxation):
 
   Args:
     temperature: Positive number, the initial value of the weight `temperature`.
-    **kwargs: Arguments of `keras.layers.Layer`.
+    **kwargs: Arguments of `Estimator`.
 
   Raises:
     ValueError: If `temperature` is not positive, or as `Estimator` raises.
@@ -35,7 +35,8 @@ class StraightThroughGumbelSoftmax(relaxation.Relaxation):
     Gumbel-Softmax. ICLR 2017. https://arxiv.org/abs/1611.01144. Section 2.2.
   """
 
-  def _estimate(self, logits, objective, seed, noise):
+  def _estimate(self, logits, objective, seed, noise, **context):
+    del context
     codes = ops.gumbel_softmax(
         logits, self.temperature.value, seed=seed, noise=noise, hard=True
     )

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from discrete_lvm import ops
+
 
 def importance_weighted_bound(
     log_weights: tf.Tensor,
@@ -40,6 +42,4 @@ def importance_weighted_bound(
           'Expected `log_weights` with at least one sample on axis '
           f'{axis}; received shape {log_weights.shape}.'
       )
-    num_samples = tf.cast(tf.shape(log_weights)[axis], log_weights.dtype)
-    total = tf.reduce_logsumexp(log_weights, axis=axis)
-    return total - tf.math.log(num_samples)
+    return ops.log_mean_exp(log_weights, axis=axis)

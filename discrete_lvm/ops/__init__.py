@@ -10,10 +10,13 @@ from discrete_lvm.ops.argmax_gradients import reinmax_argmax
 from discrete_lvm.ops.argmax_gradients import softmax_argmax
 from discrete_lvm.ops.categorical import categorical_entropy
 from discrete_lvm.ops.categorical import categorical_kl
+from discrete_lvm.ops.categorical import categorical_score
+from discrete_lvm.ops.categorical import one_hot_log_prob
 from discrete_lvm.ops.delta_categorical import delta_categorical
 from discrete_lvm.ops.delta_gaussian import delta_gaussian
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_scales
+from discrete_lvm.ops.enumeration import all_codes
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl_terms
 from discrete_lvm.ops.gumbel import exponential
@@ -38,6 +41,7 @@ from discrete_lvm.ops.modular_codes import modular_affine
 from discrete_lvm.ops.modular_codes import modular_affine_inverse
 from discrete_lvm.ops.modular_codes import modular_inverse_table
 from discrete_lvm.ops.numerics import bits_per_dim
+from discrete_lvm.ops.numerics import log_mean_exp
 from discrete_lvm.ops.numerics import nats_to_bits
 from discrete_lvm.ops.numerics import safe_log
 from discrete_lvm.ops.recurrence import linear_recurrence
@@ -58,6 +62,9 @@ from discrete_lvm.ops.standard_normal import standard_normal_kl
 from discrete_lvm.ops.straight_through import is_one_hot
 from discrete_lvm.ops.straight_through import one_hot_argmax
 from discrete_lvm.ops.straight_through import straight_through
+from discrete_lvm.ops.surrogate_gradients import add_gradient
+from discrete_lvm.ops.surrogate_gradients import with_logits_gradient
+from discrete_lvm.ops.surrogate_gradients import with_own_gradient
 from discrete_lvm.ops.truncation import nucleus_logits
 from discrete_lvm.ops.truncation import top_k_logits
 
@@ -66,7 +73,9 @@ __all__ = [
     'CyclicSchedule',
     'ExponentialSchedule',
     'LinearSchedule',
+    'add_gradient',
     'all_but_one_mask',
+    'all_codes',
     'alternating_mask',
     'ar1_alpha_for_rate',
     'ar1_committed_rate',
@@ -79,6 +88,7 @@ __all__ = [
     'bits_per_dim',
     'categorical_entropy',
     'categorical_kl',
+    'categorical_score',
     'delta_categorical',
     'delta_gaussian',
     'delta_gaussian_min_mean',
@@ -95,6 +105,7 @@ __all__ = [
     'invertible_scales',
     'is_one_hot',
     'linear_recurrence',
+    'log_mean_exp',
     'logistic',
     'modular_affine',
     'modular_affine_inverse',
@@ -106,6 +117,7 @@ __all__ = [
     'one_hot_affine_inverse',
     'one_hot_argmax',
     'one_hot_inverse',
+    'one_hot_log_prob',
     'one_hot_multiply',
     'one_hot_rank',
     'one_hot_subtract',
@@ -122,4 +134,6 @@ __all__ = [
     'straight_through',
     'top_k_logits',
     'unrank_codes',
+    'with_logits_gradient',
+    'with_own_gradient',
 ]

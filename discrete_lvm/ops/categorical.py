@@ -1,7 +1,8 @@
-"""Entropy and divergence of categorical laws, exact at zero probability."""
+"""Categorical laws in closed form, exact at zero probability."""
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.ops import floats
@@ -93,3 +94,69 @@ def categorical_kl(
     return kl + tf.where(
         off_support, tf.constant(math.inf, q.dtype), tf.zeros([], q.dtype)
     )
+
+
+def one_hot_log_prob(
+    x: tf.Tensor, logits: tf.Tensor, name: str = 'one_hot_log_prob'
+) -> tf.Tensor:
+  """Computes `sum_k x[k] log p[k]`, differentiable in `x` too.
+
+  On a one-hot `x` it is the log-mass of a categorical law, elsewhere the linear
+  extension of it, so that the gradient in `x` is `log p`. For a class of
+  probability zero that is -inf, which would be NaN a step further back: the
+  gradient is instead that of the smallest normal number, -87.3 in float32. It
+  still repels, which a zero would not, as every `log p` is negative.
+
+  Args:
+    x: `Tensor`, shape `[..., K]`.
+    logits: Floating `Tensor`, shape `[..., K]`; -inf is probability zero.
+      Leading dimensions broadcast against those of `x`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor`, shape `[...]`, in nats, float32 at the least: with `0 log 0 = 0`,
+    and -inf where `x` has mass on a class of probability zero.
+
+  Example:
+    >>> one_hot_log_prob([[1., 0.], [0., 1.]], [0., -math.inf]).numpy()
+    array([  0., -inf], dtype=float32)
+  """
+  with tf.name_scope(name):
+    log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
+    x = tf.cast(x, log_p.dtype)
+    impossible = tf.equal(log_p, -math.inf)
+    floor = np.log(np.finfo(log_p.dtype.as_numpy_dtype).tiny)
+    finite = tf.reduce_sum(x * tf.where(impossible, floor, log_p), axis=-1)
+    off_support = tf.reduce_any(impossible & tf.not_equal(x, 0), axis=-1)
+    # Added, not selected: the value is -inf and the gradient stays finite.
+    return finite + tf.where(
+        off_support, tf.constant(-math.inf, finite.dtype), tf.zeros_like(finite)
+    )
+
+
+def categorical_score(
+    codes: tf.Tensor, logits: tf.Tensor, name: str = 'categorical_score'
+) -> tf.Tensor:
+  """Computes the gradient of `log q(codes)` for the logits: `codes - probs`.
+
+  It is zero for a class of probability zero, never NaN.
+
+  Args:
+    codes: One-hot `Tensor`, shape `[..., K]`.
+    logits: Floating `Tensor`, shape `[..., K]`; -inf is probability zero.
+      Leading dimensions broadcast against those of `codes`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor`, shape `[..., K]`, float32 at the least.
+
+  Raises:
+    ValueError: If `K` is not static.
+
+  Example:
+    >>> categorical_score([[1., 0., 0.]], [[0., 0., -math.inf]]).numpy()
+    array([[ 0.5, -0.5,  0. ]], dtype=float32)
+  """
+  with tf.name_scope(name):
+    probs = tf.exp(_log_probs(logits, 'logits'))
+    return tf.cast(codes, probs.dtype) - probs

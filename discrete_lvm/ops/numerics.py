@@ -64,3 +64,26 @@ def safe_log(x: tf.Tensor, name: str = 'safe_log') -> tf.Tensor:
     # be NaN.
     log_x = tf.math.log(tf.where(zero, tf.ones_like(x), x))
     return tf.where(zero, tf.constant(-math.inf, x.dtype), log_x)
+
+
+def log_mean_exp(
+    x: tf.Tensor, axis: int = 0, name: str = 'log_mean_exp'
+) -> tf.Tensor:
+  """Computes `log mean exp(x)` along an axis, without overflow.
+
+  Args:
+    x: Floating `Tensor`, at least of rank 1, in nats.
+    axis: The axis.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor`, the shape of `x` without `axis`, in nats.
+
+  Example:
+    >>> print(log_mean_exp([1000., 1000.]).numpy())
+    1000.0
+  """
+  with tf.name_scope(name):
+    x = tf.convert_to_tensor(x)
+    size = tf.cast(tf.shape(x)[axis], x.dtype)
+    return tf.reduce_logsumexp(x, axis=axis) - tf.math.log(size)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from discrete_lvm import estimators
 from discrete_lvm import ops
+from discrete_lvm.estimators import relaxation
 
 LOGITS = tf.constant([[[0.3, -1.0, 0.5], [1.0, 0.2, -0.7]]] * 4)
 NOISE = ops.gumbel([4, 2, 3], [0, 1])
@@ -24,9 +25,7 @@ def _value_and_gradient(estimator, logits, objective=_objective, **kwargs):
   return values, tape.gradient(values, logits)
 
 
-@parameterized.named_parameters(
-    (name, cls) for name, cls in estimators.ESTIMATORS.items()
-)
+@parameterized.named_parameters(estimators.ESTIMATORS.items())
 class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_gradient_reaches_logits_and_objective(self, cls):
@@ -41,6 +40,13 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllGreater(tf.reduce_max(tf.abs(d_logits), [-2, -1]), 0.0)
     self.assertAllClose(d_slope, tf.reduce_sum(values) / 2.0)
 
+  def test_takes_importance_weighted_samples(self, cls):
+    estimator = cls(num_samples=3, importance_weighted=True)
+    values, gradient = _value_and_gradient(estimator, LOGITS, seed=[0, 1])
+    self.assertEqual(values.shape, [4])
+    self.assertAllGreater(tf.reduce_max(tf.abs(gradient), [-2, -1]), 0.0)
+    self.assertAllEqual(np.isfinite(gradient), np.ones(gradient.shape, bool))
+
   def test_seed_and_noise_agree(self, cls):
     # The noise of a seed is that of `ops.gumbel`.
     noise = ops.gumbel(LOGITS.shape, [0, 1])
@@ -51,7 +57,7 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     )
 
   def test_compiled_equals_eager_given_the_noise(self, cls):
-    estimator = cls(temperature=0.7)
+    estimator = cls()
     eager = _value_and_gradient(estimator, LOGITS, noise=NOISE)
     for jit_compile in (False, True):
       compiled = tf.function(
@@ -94,6 +100,39 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(values.dtype, tf.float32)
     self.assertEqual(seen, [tf.float32])
 
+  def test_survives_its_config(self, cls):
+    estimator = cls(num_samples=3, importance_weighted=True)
+    config = keras.saving.serialize_keras_object(estimator)
+    restored = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    self.assertIsInstance(restored, cls)
+    self.assertEqual(restored.get_config(), estimator.get_config())
+    self.assertEqual(restored.num_samples, 3)
+    self.assertTrue(restored.importance_weighted)
+
+  def test_rejects(self, cls):
+    estimator = cls()
+    with self.assertRaisesRegex(ValueError, 'static K of at least 2'):
+      estimator(tf.zeros([4, 2, 1]), objective=_objective, seed=[0, 1])
+    with self.assertRaisesRegex(ValueError, r'shape \[..., N, K\]'):
+      estimator(tf.zeros([3]), objective=_objective, seed=[0, 1])
+    with self.assertRaisesRegex(ValueError, 'Expected `objective` to return'):
+      estimator(LOGITS, objective=tf.reduce_sum, seed=[0, 1])
+    with self.assertRaisesRegex(ValueError, '`num_samples` of at least'):
+      cls(num_samples=0)
+    if cls is not estimators.Exact:  # It draws nothing.
+      with self.assertRaisesRegex(
+          ValueError, 'exactly one of `seed` and `noise`'
+      ):
+        estimator(LOGITS, objective=_objective)
+
+
+@parameterized.named_parameters(
+    (name, cls)
+    for name, cls in estimators.ESTIMATORS.items()
+    if issubclass(cls, relaxation.Relaxation)
+)
+class RelaxationTest(tf.test.TestCase, parameterized.TestCase):
+
   def test_temperature_is_a_weight_that_acts(self, cls):
     estimator = cls(temperature=1.0)
     _, before = _value_and_gradient(estimator, LOGITS, noise=NOISE)
@@ -103,28 +142,16 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     self.assertLen(estimator.weights, 1)
     self.assertEmpty(estimator.trainable_weights)
 
-  def test_survives_its_config(self, cls):
+  def test_temperature_is_in_the_config(self, cls):
     config = keras.saving.serialize_keras_object(cls(temperature=0.3))
     restored = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    self.assertIsInstance(restored, cls)
     self.assertAllClose(restored.temperature.value, 0.3)
 
-  def test_rejects(self, cls):
+  def test_rejects_a_temperature_of_zero(self, cls):
     with self.assertRaisesRegex(
         ValueError, 'Expected a positive `temperature`'
     ):
       cls(temperature=0.0)
-    estimator = cls()
-    with self.assertRaisesRegex(ValueError, 'static K of at least 2'):
-      estimator(tf.zeros([4, 2, 1]), objective=_objective, seed=[0, 1])
-    with self.assertRaisesRegex(ValueError, r'shape \[..., N, K\]'):
-      estimator(tf.zeros([3]), objective=_objective, seed=[0, 1])
-    with self.assertRaisesRegex(ValueError, 'Expected `objective` to return'):
-      estimator(LOGITS, objective=tf.reduce_sum, seed=[0, 1])
-    with self.assertRaisesRegex(
-        ValueError, 'exactly one of `seed` and `noise`'
-    ):
-      estimator(LOGITS, objective=_objective)
 
 
 class HardEstimatorsTest(tf.test.TestCase, parameterized.TestCase):

@@ -94,6 +94,29 @@ class CategoricalTest(tf.test.TestCase, parameterized.TestCase):
           ops.categorical_entropy, input_signature=[tf.TensorSpec([None])]
       )(tf.zeros([3]))
 
+  def test_log_prob_and_score_are_safe_at_probability_zero(self):
+    logits = tf.constant([[0.3, -math.inf, 1.0], [0.0, 0.5, -0.2]])
+    codes = tf.one_hot([[0, 1], [1, 2]], 3)
+    log_prob = ops.one_hot_log_prob(codes, logits)
+    self.assertAllClose(
+        log_prob[1, 1], np.log(special.softmax([0.0, 0.5, -0.2])[2])
+    )
+    self.assertEqual(float(log_prob[1, 0]), -math.inf)
+    self.assertAllClose(
+        ops.categorical_score(codes[0], logits),
+        codes[0] - special.softmax(logits.numpy(), -1),
+    )
+
+  def test_score_is_the_gradient_of_the_log_prob(self):
+    logits = tf.constant([[0.3, -math.inf, 1.0], [0.0, 0.5, -0.2]])
+    codes = tf.one_hot([0, 1], 3)
+    with tf.GradientTape() as tape:
+      tape.watch(logits)
+      log_prob = ops.one_hot_log_prob(codes, logits)
+    self.assertAllClose(
+        ops.categorical_score(codes, logits), tape.gradient(log_prob, logits)
+    )
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -1,0 +1,72 @@
+"""What score-function estimators share."""
+
+import abc
+
+import tensorflow as tf
+
+from discrete_lvm import ops
+from discrete_lvm.estimators import estimator
+
+
+class ScoreEstimator(estimator.Estimator):
+  """Weighs the score of exact samples with a learning signal.
+
+  `objective(codes)`, plus for the logits the gradient
+  `signal * d log q(codes) / d logits`
+
+  A subclass says what the signal is: the cost less a baseline that does not
+  depend on the sample. The cost of a sample is its value or, importance
+  weighted, the bound of all samples.
+
+  Args:
+    **kwargs: Arguments of `Estimator`.
+  """
+
+  def _estimate(self, logits, objective, seed, noise, **context):
+    sample_shape = [self.num_samples] if self._has_samples else []
+    codes = ops.one_hot_argmax(
+        ops.perturb(
+            logits,
+            seed=seed,
+            noise=noise,
+            sample_shape=sample_shape if noise is None else (),
+        )
+    )
+    samples = estimator.evaluate(objective, codes)
+    values = self._reduce(samples)
+    signals = self._signals(tf.stop_gradient(samples), **context)
+    weighted = signals[..., tf.newaxis, tf.newaxis] * ops.categorical_score(
+        codes, logits
+    )
+    if self._has_samples:
+      # Every sample has a share in the bound, but only in its part of the mean.
+      add_up = tf.reduce_sum if self.importance_weighted else tf.reduce_mean
+      weighted = add_up(weighted, axis=0)
+    return ops.with_logits_gradient(values, logits, weighted)
+
+  def _estimate_samples(self, logits, objective, seed, noise, **context):
+    # All at once, so that a signal can compare samples.
+    return self._estimate(logits, objective, seed, noise, **context)
+
+  @property
+  def _has_samples(self):
+    return self.num_samples > 1
+
+  def _costs(self, samples):
+    """Returns what each sample is to answer for, the shape of `samples`."""
+    if self._has_samples and self.importance_weighted:
+      return tf.zeros_like(samples) + self._reduce(samples)
+    return samples
+
+  @abc.abstractmethod
+  def _signals(self, samples, **context):
+    """Computes the learning signals.
+
+    Args:
+      samples: Values of the objective without gradient, `[S, ...]`, or `[...]`
+        where S is 1.
+      **context: `features` and `training`.
+
+    Returns:
+      `Tensor` like `samples`.
+    """
