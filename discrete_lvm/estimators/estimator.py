@@ -43,7 +43,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
     noise: Standard Gumbel noise of the shape of `logits`, with S before it
       where S is above 1: `[S, ..., N, K]`.
     features: `Tensor`, shape `[..., *F]`, what a learned baseline may see of
-      an example; by default the logits. Most estimators have no use for it.
+      an example, such as the data. Most estimators have no use for it.
     training: Python `bool`, whether what an estimator gathers from one call
       for the next, such as a moving average, is updated.
 
@@ -80,7 +80,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
 
     Args:
       logits_shape: Shape of the logits.
-      features_shape: Shape of the features, by default that of the logits.
+      features_shape: Shape of the features, if there are any.
     """
 
   def call(
@@ -101,7 +101,6 @@ class Estimator(keras.layers.Layer, abc.ABC):
     logits = tf.cast(logits, tf.float32)
     if noise is not None:
       noise = self._check_noise(noise, logits)
-    features = logits if features is None else features
     return self._estimate_samples(
         logits, objective, seed, noise, features=features, training=training
     )
@@ -186,6 +185,27 @@ def check_num_samples(num_samples: int, minimum: int) -> None:
         f'Expected an int `num_samples` of at least {minimum}; received '
         f'{num_samples!r}.'
     )
+
+
+def static_event(logits: tf.Tensor) -> tuple[int, int]:
+  """Returns N and K of logits whose codes are to be enumerated.
+
+  Args:
+    logits: `Tensor`, shape `[..., N, K]` with a static K.
+
+  Returns:
+    Python `int`s N and K.
+
+  Raises:
+    ValueError: If N is not static.
+  """
+  num_latents, num_classes = logits.shape[-2:]
+  if num_latents is None:
+    raise ValueError(
+        'Expected `logits` of shape [..., N, K] with a static N; received '
+        f'{logits.shape}.'
+    )
+  return num_latents, num_classes
 
 
 def evaluate(objective: Objective, codes: tf.Tensor) -> tf.Tensor:

@@ -15,9 +15,9 @@ class Exact(estimator.Estimator):
 
   Without bias or variance: what the others are checked against. `K**N`
   evaluations of the objective, which gets codes of shape `[K**N, ..., N, K]`;
-  `K**N` is at most `2**16`. It draws nothing: `seed` and `noise` do nothing, and
-  may be left out. Importance weighted, it enumerates the `K**(N * S)` tuples of
-  S samples.
+  `K**N` is at most `2**16`. It draws nothing, and ignores `seed` and `noise`,
+  which may be left out. Importance weighted, it enumerates the `K**(N * S)`
+  tuples of S samples.
 
   Args:
     **kwargs: Arguments of `Estimator`.
@@ -36,12 +36,7 @@ class Exact(estimator.Estimator):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del seed, noise, context
-    if logits.shape[-2] is None:
-      raise ValueError(
-          'Expected `logits` of shape [..., N, K] with a static N; received '
-          f'{logits.shape}.'
-      )
-    codes = ops.all_codes(*logits.shape[-2:])
+    codes = ops.all_codes(*estimator.static_event(logits))
     shape = tf.concat([tf.shape(codes)[:1], tf.shape(logits)], axis=0)
     batch_ndims = logits.shape.rank - 2
     codes = tf.reshape(

@@ -24,6 +24,8 @@ from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
 from discrete_lvm.ops.gumbel import logistic
 from discrete_lvm.ops.gumbel import perturb
+from discrete_lvm.ops.leave_one_out import leave_one_out_log_mean_exp
+from discrete_lvm.ops.leave_one_out import leave_one_out_mean
 from discrete_lvm.ops.masks import all_but_one_mask
 from discrete_lvm.ops.masks import alternating_mask
 from discrete_lvm.ops.masks import as_mask
@@ -104,6 +106,8 @@ __all__ = [
     'half_mask',
     'invertible_scales',
     'is_one_hot',
+    'leave_one_out_log_mean_exp',
+    'leave_one_out_mean',
     'linear_recurrence',
     'log_mean_exp',
     'logistic',

@@ -18,6 +18,11 @@ def _objective(codes):
   return tf.reduce_sum(WEIGHTS * codes, [-2, -1]) ** 2
 
 
+def _noise(estimator, logits=LOGITS):
+  samples = [] if estimator.num_samples == 1 else [estimator.num_samples]
+  return ops.gumbel([*samples, *logits.shape], [0, 1])
+
+
 def _value_and_gradient(estimator, logits, objective=_objective, **kwargs):
   with tf.GradientTape() as tape:
     tape.watch(logits)
@@ -29,16 +34,17 @@ def _value_and_gradient(estimator, logits, objective=_objective, **kwargs):
 class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_gradient_reaches_logits_and_objective(self, cls):
-    slope = tf.Variable(2.0)
+    level = tf.Variable(2.0)
     with tf.GradientTape() as tape:
       tape.watch(LOGITS)
       values = cls()(
-          LOGITS, objective=lambda z: slope * _objective(z), seed=[0, 1]
+          LOGITS, objective=lambda z: level + _objective(z), seed=[0, 1]
       )
     self.assertEqual(values.shape, [4])
-    d_logits, d_slope = tape.gradient(values, [LOGITS, slope])
+    d_logits, d_level = tape.gradient(values, [LOGITS, level])
     self.assertAllGreater(tf.reduce_max(tf.abs(d_logits), [-2, -1]), 0.0)
-    self.assertAllClose(d_slope, tf.reduce_sum(values) / 2.0)
+    # A mean or a bound rises with the level, in each of the examples.
+    self.assertAllClose(d_level, 4.0)
 
   def test_takes_importance_weighted_samples(self, cls):
     estimator = cls(num_samples=3, importance_weighted=True)
@@ -49,33 +55,39 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_seed_and_noise_agree(self, cls):
     # The noise of a seed is that of `ops.gumbel`.
-    noise = ops.gumbel(LOGITS.shape, [0, 1])
     self.assertAllClose(
         cls()(LOGITS, objective=_objective, seed=[0, 1]),
-        cls()(LOGITS, objective=_objective, noise=noise),
+        cls()(LOGITS, objective=_objective, noise=_noise(cls())),
         rtol=1e-5,
     )
 
   def test_compiled_equals_eager_given_the_noise(self, cls):
     estimator = cls()
-    eager = _value_and_gradient(estimator, LOGITS, noise=NOISE)
+    noise = _noise(estimator)
+
+    def evaluate(x, noise):
+      return _value_and_gradient(estimator, x, noise=noise, training=False)
+
+    # What is gathered in training has a part in it.
+    estimator(LOGITS, objective=_objective, noise=noise)
+    eager = evaluate(LOGITS, noise)
     for jit_compile in (False, True):
-      compiled = tf.function(
-          lambda x, n: _value_and_gradient(estimator, x, noise=n),
-          jit_compile=jit_compile,
-      )
-      self.assertAllClose(compiled(LOGITS, NOISE), eager, rtol=1e-5, atol=1e-6)
+      compiled = tf.function(evaluate, jit_compile=jit_compile)
+      self.assertAllClose(compiled(LOGITS, noise), eager, rtol=1e-5, atol=1e-6)
 
   def test_any_number_of_batch_dimensions(self, cls):
     estimator = cls()
-    flat = estimator(LOGITS, objective=_objective, noise=NOISE)
+    noise = _noise(estimator)
+    flat = estimator(LOGITS, objective=_objective, noise=noise)
     nested = estimator(
         tf.reshape(LOGITS, [2, 2, 2, 3]),
         objective=_objective,
-        noise=tf.reshape(NOISE, [2, 2, 2, 3]),
+        noise=tf.reshape(noise, [*noise.shape[:-3], 2, 2, 2, 3]),
     )
     self.assertAllClose(tf.reshape(nested, [4]), flat)
-    single = estimator(LOGITS[0], objective=_objective, noise=NOISE[0])
+    single = estimator(
+        LOGITS[0], objective=_objective, noise=noise[..., 0, :, :]
+    )
     self.assertAllClose(single, flat[0])
 
   def test_batch_size_may_be_unknown(self, cls):
@@ -110,20 +122,19 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     self.assertTrue(restored.importance_weighted)
 
   def test_rejects(self, cls):
-    estimator = cls()
     with self.assertRaisesRegex(ValueError, 'static K of at least 2'):
-      estimator(tf.zeros([4, 2, 1]), objective=_objective, seed=[0, 1])
+      cls()(tf.zeros([4, 2, 1]), objective=_objective, seed=[0, 1])
     with self.assertRaisesRegex(ValueError, r'shape \[..., N, K\]'):
-      estimator(tf.zeros([3]), objective=_objective, seed=[0, 1])
+      cls()(tf.zeros([3]), objective=_objective, seed=[0, 1])
     with self.assertRaisesRegex(ValueError, 'Expected `objective` to return'):
-      estimator(LOGITS, objective=tf.reduce_sum, seed=[0, 1])
+      cls()(LOGITS, objective=tf.reduce_sum, seed=[0, 1])
     with self.assertRaisesRegex(ValueError, '`num_samples` of at least'):
       cls(num_samples=0)
     if cls is not estimators.Exact:  # It draws nothing.
       with self.assertRaisesRegex(
           ValueError, 'exactly one of `seed` and `noise`'
       ):
-        estimator(LOGITS, objective=_objective)
+        cls()(LOGITS, objective=_objective)
 
 
 @parameterized.named_parameters(

@@ -1,0 +1,119 @@
+"""The sum-and-sample estimator."""
+
+import keras
+import tensorflow as tf
+
+from discrete_lvm import ops
+from discrete_lvm.estimators import estimator
+
+
+@keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
+class SumAndSample(estimator.Estimator):
+  """Sums over the likeliest codes and samples from the rest.
+
+  `sum_{z in C} q(z) f(z) + (1 - q(C)) f(z')`, plus for the logits the gradient
+  `(1 - q(C)) f(z') * d log q(z') / d logits`, with `f = objective`, C the
+  `num_summed` likeliest codes and `z' ~ q(z | z not in C)`
+
+  Unbiased, for any objective. The Rao-Blackwellisation of the score-function
+  estimator: its variance is at most `1 - q(C)` times that of `ScoreFunction`,
+  which it is where `num_summed` is 0. `num_summed + 1` evaluations of the
+  objective a sample, at codes `[num_summed + 1, ..., N, K]`.
+
+  The paper has one categorical variable. Here that is the joint code of all N
+  latents, since a likeliest set of each latent would leave a sample wherever
+  one latent is sampled. So `log q` of all `K**N` codes is tabulated, at most
+  `2**16`, though the objective never sees most of them.
+
+  Args:
+    num_summed: How many codes are summed over, at least 0; all, where there are
+      fewer.
+    **kwargs: Arguments of `Estimator`.
+
+  Raises:
+    ValueError: If `num_summed` is negative, if there are too many codes, if N
+      is not static, or as `Estimator` raises.
+
+  Example:
+    >>> estimator = dlvm.estimators.SumAndSample(num_summed=1)
+    >>> logits = tf.math.log([[.9, .06, .04]])
+    >>> value = estimator(logits, objective=lambda z: z[..., 0, 0] + 1.,
+    ...                   seed=[0, 1])
+    >>> print(f'{value:.2f}')  # Whatever the sample of the rest is.
+    1.90
+
+  References:
+    Runjing Liu, Jeffrey Regier, Nilesh Tripuraneni, Michael I. Jordan, Jon
+    McAuliffe. Rao-Blackwellized Stochastic Gradients for Discrete
+    Distributions. ICML 2019. https://arxiv.org/abs/1810.04777. Equation 4.
+  """
+
+  def __init__(self, num_summed: int = 1, **kwargs):
+    super().__init__(**kwargs)
+    if num_summed < 0:
+      raise ValueError(
+          f'Expected `num_summed` of at least 0; received {num_summed}.'
+      )
+    self.num_summed = num_summed
+
+  def _estimate(self, logits, objective, seed, noise, **context):
+    del context
+    noise = ops.perturb(tf.zeros_like(logits), seed=seed, noise=noise)
+    summed, sampled, rest = _sum_and_sample(logits, noise, self.num_summed)
+    codes = tf.concat([summed, sampled[tf.newaxis]], axis=0)
+    values = estimator.evaluate(objective, codes)
+    log_q = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
+    weights = tf.concat([tf.exp(log_q[:-1]), rest[tf.newaxis]], axis=0)
+    # An infinite value of a code that never comes counts for nothing.
+    weighted = tf.math.multiply_no_nan(values, weights)
+    return ops.add_gradient(
+        tf.reduce_sum(weighted, axis=0),
+        tf.stop_gradient(weighted[-1]) * log_q[-1],
+    )
+
+  def get_config(self):
+    return {**super().get_config(), 'num_summed': self.num_summed}
+
+
+def _sum_and_sample(logits, noise, num_summed):
+  """Picks the likeliest codes, and samples from the rest.
+
+  Args:
+    logits: `[..., N, K]`.
+    noise: Gumbel noise, `[..., N, K]`.
+    num_summed: k.
+
+  Returns:
+    The k likeliest codes `[k, ..., N, K]`, an exact sample of the others
+    `[..., N, K]`, and the probability of the others, `[...]`.
+  """
+  num_latents, num_classes = estimator.static_event(logits)
+  codes = ops.all_codes(num_latents, num_classes)
+  log_p = tf.nn.log_softmax(tf.stop_gradient(logits))
+  batch_shape = tf.shape(logits)[:-2]
+  log_q = log_p[..., 0, :]
+  for n in range(1, num_latents):
+    log_q = log_q[..., :, tf.newaxis] + log_p[..., n, tf.newaxis, :]
+    log_q = tf.reshape(
+        log_q, tf.concat([batch_shape, [num_classes ** (n + 1)]], 0)
+    )
+  num_summed = min(num_summed, codes.shape[0])
+  _, top = tf.math.top_k(log_q, num_summed)
+  is_summed = tf.reduce_any(tf.one_hot(top, codes.shape[0]) > 0, axis=-2)
+  log_rest = tf.where(is_summed, -float('inf'), log_q)
+  rest = tf.exp(tf.reduce_logsumexp(log_rest, axis=-1))
+  # One latent after another, each given those before it.
+  sampled = []
+  for n in range(num_latents):
+    log_rest = tf.reshape(
+        log_rest, tf.concat([batch_shape, [num_classes, -1]], 0)
+    )
+    conditional = tf.reduce_logsumexp(log_rest, axis=-1)
+    sampled.append(ops.one_hot_argmax(conditional + noise[..., n, :]))
+    is_chosen = sampled[-1][..., tf.newaxis] > 0
+    log_rest = tf.reduce_max(
+        tf.where(is_chosen, log_rest, -float('inf')), axis=-2
+    )
+  batch_ndims = logits.shape.rank - 2
+  top = tf.transpose(top, [batch_ndims, *range(batch_ndims)])
+  return tf.gather(codes, top), tf.stack(sampled, axis=-2), rest
