@@ -51,6 +51,13 @@ _ESTIMATOR = flags.DEFINE_enum(
     sorted(dlvm.estimators.ESTIMATORS),
     'Gradient estimator.',
 )
+_NUM_SAMPLES = flags.DEFINE_integer(
+    'num_samples',
+    None,
+    'Samples of an example in a step of training; by default as few as the'
+    ' estimator takes.',
+    lower_bound=1,
+)
 _NUM_LATENTS = flags.DEFINE_integer(
     'num_latents', 20, 'Number of latents N.', lower_bound=1
 )
@@ -84,6 +91,7 @@ _CONFIG_FLAGS = (
     shared_flags.SEED,
     shared_flags.JIT,
     _ESTIMATOR,
+    _NUM_SAMPLES,
     _NUM_LATENTS,
     shared_flags.NUM_CLASSES,
     _PRIOR,
@@ -93,7 +101,7 @@ _CONFIG_FLAGS = (
 )
 _UNITS_FLAGS = (_ENCODER_UNITS, _DECODER_UNITS)
 _EVAL_BATCH_SIZE = 100
-_NUM_SAMPLES = 64
+_NUM_IMAGES = 64
 _NUM_RECONSTRUCTIONS = 16
 
 
@@ -139,7 +147,7 @@ def build_model(
 
 def sample_means(model: dlvm.models.DiscreteVAE, seed: tf.Tensor) -> np.ndarray:
   """Returns the mean images of codes drawn from the prior."""
-  return model.decode(model.sample_prior(_NUM_SAMPLES, seed)).mean().numpy()
+  return model.decode(model.sample_prior(_NUM_IMAGES, seed)).mean().numpy()
 
 
 def draw_pictures(
@@ -190,6 +198,7 @@ def draw_pictures(
       'training [nats]': {
           'distortion': ('distortion', 1),
           'rate': ('rate', 1),
+          'bound': ('negative_bound', 1),
       },
       'temperature': {'temperature': ('temperature', 1)},
   }
@@ -224,7 +233,7 @@ def print_results(found: Mapping[str, Any]) -> None:
   for label, name, sign in (
       (f'{bound} [nats]', 'importance_weighted_bound', -1),
       ('negative ELBO [nats]', 'elbo', -1),
-      ('soft-hard gap of the distortion [nats]', 'soft_hard_gap', 1),
+      ('soft-hard gap [nats]', 'soft_hard_gap', 1),
       ('perplexity of a latent', 'code_perplexity', 1),
       ('share of the classes in use', 'code_usage', 1),
   ):
@@ -270,7 +279,7 @@ def main(argv: Sequence[str]) -> None:
       num_latents=_NUM_LATENTS.value,
       num_classes=shared_flags.NUM_CLASSES.value,
       prior=_PRIOR.value,
-      estimator=dlvm.estimators.ESTIMATORS[_ESTIMATOR.value](),
+      estimator=_make_estimator(),
   )
   trainer = dlvm.training.Trainer(
       model,
@@ -302,10 +311,17 @@ def main(argv: Sequence[str]) -> None:
   rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
 
 
+def _make_estimator():
+  kwargs = {}
+  if _NUM_SAMPLES.value is not None:
+    kwargs['num_samples'] = _NUM_SAMPLES.value
+  return dlvm.estimators.ESTIMATORS[_ESTIMATOR.value](**kwargs)
+
+
 def _callbacks(model, images, temperature, output_dir):
   training = dlvm.training
   log_dir = output_dir / 'tensorboard'
-  shown = images.validation.images[:_NUM_SAMPLES]
+  shown = images.validation.images[:_NUM_IMAGES]
   callbacks = [
       training.ProgressBar(),
       training.JsonLines(output_dir / 'metrics.jsonl'),

@@ -25,8 +25,11 @@ class DiscreteVAE(model.Model):
   `p(x) = sum_z p(x | z) p(z)` with `q(z | x)` factorised over the latents. It
   is trained on the terms 'distortion', the estimator's values of
   `-log p(x | z)`, and 'rate', the KL of the categorical posterior from the
-  prior in closed form. With a relaxed estimator their sum is not a bound of
-  `-log p(x)`, so every metric of `evaluate` but the gap uses exact samples.
+  prior in closed form. An estimator that is importance weighted, as
+  `estimators.VIMCO`, gets all of `log q(z | x) - log p(x, z)` instead: its
+  values are the one term 'negative_bound'. A baseline sees the data as its
+  features. With a relaxed estimator none of this is a bound of `-log p(x)`, so
+  every metric of `evaluate` but the gap uses exact samples.
 
   Args:
     encoder: Keras model from data to logits, `[batch, N, K]` or `[batch, N*K]`.
@@ -67,7 +70,8 @@ class DiscreteVAE(model.Model):
     Gumbel-Softmax. ICLR 2017. https://arxiv.org/abs/1611.01144. Section 4.2.
   """
 
-  _term_names = ('distortion', 'rate')
+  # Those of either kind of estimator.
+  _term_names = ('distortion', 'rate', 'negative_bound')
 
   def __init__(
       self,
@@ -118,6 +122,10 @@ class DiscreteVAE(model.Model):
       self.encoder.build(input_shape)
     if not self.decoder.built:
       self.decoder.build((None, self.num_latents, self.num_classes))
+    if not self.estimator.built:
+      self.estimator.build(
+          (None, self.num_latents, self.num_classes), input_shape
+      )
 
   def encode(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
     """Computes the logits of the posterior `q(z | x)`.
@@ -187,11 +195,8 @@ class DiscreteVAE(model.Model):
     Returns:
       float32 `Tensor`, shape `[num_samples, N, K]`, exactly one-hot.
     """
-    logits = tf.zeros([self.num_latents, self.num_classes])
-    if self.prior_logits is not None:
-      logits += self.prior_logits
     return ops.one_hot_argmax(
-        ops.perturb(logits, seed=seed, sample_shape=[num_samples])
+        ops.perturb(self._prior_logits(), seed=seed, sample_shape=[num_samples])
     )
 
   def sample(self, num_samples: int, seed: Any) -> tf.Tensor:
@@ -214,12 +219,26 @@ class DiscreteVAE(model.Model):
 
   def _loss_terms(self, batch, training, seed):
     logits = self.encode(batch, training=training)
-    distortion = self.estimator(
+    values = self._estimate(self.estimator, batch, logits, training, seed)
+    if self.estimator.importance_weighted:
+      return {'negative_bound': values}
+    return {'distortion': values, 'rate': self._rate(logits)}
+
+  def _estimate(self, estimator, batch, logits, training, seed):
+    """Evaluates what the estimator of the model is given, by `estimator`."""
+
+    def objective(codes):
+      if self.estimator.importance_weighted:
+        return -self._log_weight(batch, logits, codes, training)
+      return self._distortion(batch, codes, training)
+
+    return estimator(
         logits,
-        objective=lambda z: self._distortion(batch, z, training=training),
+        objective=objective,
         seed=seed,
+        features=batch,
+        training=training,
     )
-    return {'distortion': distortion, 'rate': self._rate(logits)}
 
   def log_weights(
       self, batch: tf.Tensor, num_samples: int, seed: Any
@@ -244,7 +263,6 @@ class DiscreteVAE(model.Model):
       raise ValueError(
           f'Expected `num_samples` of at least 1; received {num_samples}.'
       )
-    log_ratio = self._log_prior() - tf.nn.log_softmax(logits)
     chunk = max(1, min(num_samples, _ROWS_PER_CHUNK // (batch.shape[0] or 128)))
     num_chunks = -(-num_samples // chunk)
 
@@ -254,10 +272,7 @@ class DiscreteVAE(model.Model):
               logits, seed=ops.fold_in(seed, index), sample_shape=[chunk]
           )
       )
-      log_ratio_of_codes = tf.reduce_sum(
-          tf.math.multiply_no_nan(log_ratio, codes), axis=[-2, -1]
-      )
-      return log_ratio_of_codes - self._distortion(batch, codes)
+      return self._log_weight(batch, logits, codes)
 
     weights = tf.map_fn(
         chunk_of_weights,
@@ -289,6 +304,14 @@ class DiscreteVAE(model.Model):
         self.log_weights(batch, num_samples, seed)
     )
 
+  def _log_weight(self, batch, logits, codes, training=False):
+    """Computes `log p(x, z) - log q(z | x)`."""
+    log_q = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
+    log_p = tf.reduce_sum(
+        ops.one_hot_log_prob(codes, self._prior_logits()), axis=-1
+    )
+    return log_p - log_q - self._distortion(batch, codes, training)
+
   def _distortion(self, batch, codes, training=False):
     return -self.decode(codes, training=training).log_prob(batch)
 
@@ -296,10 +319,10 @@ class DiscreteVAE(model.Model):
     kl = ops.categorical_kl(logits, self.prior_logits)
     return tf.reduce_sum(kl, axis=-1)
 
-  def _log_prior(self):
+  def _prior_logits(self):
     if self.prior_logits is None:
-      return -tf.math.log(float(self.num_classes))
-    return tf.nn.log_softmax(self.prior_logits.value)
+      return tf.zeros([self.num_latents, self.num_classes])
+    return self.prior_logits.value
 
   def compile(self, *args, num_importance_samples: int = 10, **kwargs) -> None:
     """Configures `fit` and `evaluate`.
@@ -327,17 +350,23 @@ class DiscreteVAE(model.Model):
     seed = self._seed(seed)
     bound_seed = ops.fold_in(seed, 'bound')
     logits = self.encode(batch)
-    # The estimator gets the same noise, so that their difference is precise.
     codes = ops.one_hot_argmax(ops.perturb(logits, seed=seed))
-    hard = self._distortion(batch, codes)
-    soft = self.estimator(
-        logits, objective=lambda z: self._distortion(batch, z), seed=seed
+    distortion = self._distortion(batch, codes)
+    # The same noise and as many samples, so that the difference is precise.
+    hard, soft = (
+        self._estimate(estimator, batch, logits, False, seed)
+        for estimator in (
+            estimators.ScoreFunction(
+                self.estimator.num_samples, self.estimator.importance_weighted
+            ),
+            self.estimator,
+        )
     )
     log_weights = self._log_weights(
         batch, logits, self.num_importance_samples, bound_seed
     )
     bound = objectives.importance_weighted_bound(log_weights)
-    self._elbo.update_state(objectives.elbo(-hard, self._rate(logits)))
+    self._elbo.update_state(objectives.elbo(-distortion, self._rate(logits)))
     self._gap.update_state(hard - soft)
     self._bound.update_state(bound)
     self._code_usage.update_state(codes)
@@ -348,8 +377,8 @@ class DiscreteVAE(model.Model):
     Returns:
       A dict of scalars: 'elbo' and 'importance_weighted_bound', each with the
       standard error of its mean over the examples ('..._stderr');
-      'soft_hard_gap', by how much the estimator's values of the distortion are
-      too good; 'code_perplexity' and 'code_usage'.
+      'soft_hard_gap', by how much the estimator's values, of the distortion or
+      of the bound, are too good; 'code_perplexity' and 'code_usage'.
     """
     return {
         **self._elbo.result(),

@@ -143,6 +143,15 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(self.rows()[-1]['temperature'], 0.75)
     self.assertEqual(self.read('config.json')['estimator'], estimator)
 
+  @parameterized.parameters(
+      ('nvil', None, 'distortion'), ('vimco', 3, 'negative_bound')
+  )
+  def test_estimators_of_other_terms_and_samples(self, name, samples, term):
+    self.run_main(estimator=name, num_samples=samples, num_steps=2)
+    self.assertIn(term, self.rows()[-1])
+    self.assertNotIn('temperature', self.rows()[-1])
+    self.assertEqual(self.read('config.json')['num_samples'], samples)
+
   def test_seed_changes_the_run_and_not_the_data(self):
     losses, hashes = [], []
     for seed in (0, 1):
@@ -166,6 +175,14 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
       ({'temperature_schedule': 'cubic:initial=1'}, "'cubic' is no kind"),
       ({'temperature_schedule': '0'}, 'Expected a schedule of positive'),
       ({'learning_rate': 'fast'}, "received 'fast'"),
+      (
+          {'estimator': 'vimco', 'num_samples': 1},
+          '`num_samples` of at least 2; received 1',
+      ),
+      (
+          {'estimator': 'exact', 'num_latents': 20},
+          'codes to enumerate; received 4**20',
+      ),
       ({'decoder_units': ['200', '0']}, 'positive integers in --decoder_units'),
       ({'encoder_units': ['wide']}, 'positive integers in --encoder_units'),
       ({'batch_size': 2000}, 'received 2000'),

@@ -122,7 +122,8 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
         terms = model.loss_terms(X, seed=[0, 1])
         loss = tf.add_n(list(terms.values()))
       gradients = tape.gradient(loss, model.trainable_variables)
-      self.assertLen(gradients, 4 + (prior == 'learned'))
+      own = len(model.estimator.trainable_weights)
+      self.assertLen(gradients, 4 + own + (prior == 'learned'))
       for gradient in gradients:
         self.assertGreater(float(tf.norm(gradient)), 0.0)
 
@@ -141,6 +142,131 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
         jit_compile=True,
     )(X)
     self.assertAllEqual(np.isfinite(bound), [True] * 40)
+
+
+class EstimatorsTest(tf.test.TestCase, parameterized.TestCase):
+
+  def test_bound_is_that_of_the_weights(self):
+    # The estimator draws as `log_weights` does not, so its codes are caught.
+    model = _make(
+        prior='learned',
+        estimator=estimators.ScoreFunction(3, importance_weighted=True),
+    )
+    model.prior_logits.assign([[0.0, 2.0, -1.0], [0.5, 0.0, -2.0]])
+    terms = model.loss_terms(X, seed=[0, 1])
+    self.assertEqual(list(terms), ['negative_bound'])
+    logits = model.encode(X)
+    codes = ops.one_hot_argmax(
+        ops.perturb(logits, seed=[0, 1], sample_shape=[3])
+    ).numpy()
+    log_q = (codes * special.log_softmax(logits.numpy(), -1)).sum((-2, -1))
+    log_p = special.log_softmax(model.prior_logits.numpy(), -1)
+    log_p = (codes * log_p).sum((-2, -1))
+    log_w = model.decode(codes).log_prob(X) + log_p - log_q
+    self.assertAllClose(
+        terms['negative_bound'],
+        math.log(3) - special.logsumexp(log_w, 0),
+        rtol=1e-5,
+    )
+
+  @parameterized.parameters(1, 2)
+  def test_exact_bound_equals_the_enumeration(self, num_samples):
+    model = _make(
+        prior='learned',
+        estimator=estimators.Exact(
+            num_samples=num_samples, importance_weighted=True
+        ),
+    )
+    model.prior_logits.assign([[0.0, 2.0, -1.0], [0.5, 0.0, -2.0]])
+    terms = model.loss_terms(X, seed=0)
+    codes = _all_codes(2, 3)
+    log_q = np.einsum(
+        'cnk,bnk->cb', codes, special.log_softmax(model.encode(X).numpy(), -1)
+    )
+    log_p = special.log_softmax(model.prior_logits.numpy(), -1)
+    log_p = np.einsum('cnk,nk->c', codes, log_p)[:, np.newaxis]
+    log_w = model.decode(codes[:, tf.newaxis]).log_prob(X) + log_p - log_q
+    tuples = list(itertools.product(range(9), repeat=num_samples))
+    bound = special.logsumexp(log_w.numpy()[tuples], 1) - math.log(num_samples)
+    q = np.exp(log_q[tuples].sum(1))
+    self.assertAllClose(
+        terms['negative_bound'], -np.sum(q * bound, 0), rtol=1e-5
+    )
+
+  @parameterized.parameters(estimators.VIMCO, estimators.LeaveOneOut)
+  def test_gradient_of_the_bound_is_unbiased_for_every_weight(self, cls):
+    # Through the score, the weights of the bound and `log q` in them at once.
+    x = X[:1]
+    kwargs = {'num_samples': 2, 'importance_weighted': True}
+
+    def gradient(estimator, repeats):
+      model = _make(prior='learned', estimator=estimator)
+      with tf.GradientTape() as tape:
+        tape.watch(model.encoder.weights[1].value)
+        loss = tf.add_n(
+            list(
+                model.loss_terms(np.repeat(x, repeats, 0), seed=[0, 1]).values()
+            )
+        )
+        # Of means of 400, so that they are nearly normal.
+        loss = tf.reduce_mean(tf.reshape(loss, [-1, min(repeats, 400)]), -1)
+      variables = [v.value for v in model.trainable_variables[:5]]
+      return tape.jacobian(loss, variables)
+
+    exact = gradient(estimators.Exact(**kwargs), 1)
+    drawn = gradient(cls(**kwargs), 20_000)
+    for means, expected in zip(drawn, exact, strict=True):
+      means = means.numpy()
+      error = means.std(0, ddof=1) / np.sqrt(len(means)) + 1e-5
+      # Student's t with 49 degrees of freedom: 4.7 for a normal 4.
+      self.assertAllLess(np.abs(means.mean(0) - expected[0]) / error, 4.7)
+
+  @parameterized.named_parameters(estimators.ESTIMATORS.items())
+  def test_fits_and_survives_a_file(self, cls):
+    model = _make(estimator=cls())
+    model.build(X.shape)
+    before = [v.numpy() for v in model.trainable_variables]
+    model.compile(keras.optimizers.Adam(0.01), num_importance_samples=2)
+    history = model.fit(X, batch_size=40, verbose=0).history
+    self.assertTrue(np.isfinite(history['loss'][0]))
+    bound = model.estimator.importance_weighted
+    self.assertEqual('negative_bound' in history, bound)
+    self.assertEqual('rate' in history, not bound)
+    for old, new in zip(before, model.trainable_variables, strict=True):
+      self.assertNotAllClose(old, new.numpy())
+    state = [v.numpy() for v in model.estimator.variables]
+    model.update_metrics(X)
+    result = model.get_metrics_result()
+    self.assertTrue(np.isfinite([float(x) for x in result.values()]).all())
+    # To evaluate is not to train.
+    for old, new in zip(state, model.estimator.variables, strict=True):
+      self.assertAllEqual(old, new.numpy())
+
+    path = os.path.join(self.get_temp_dir(), 'model.keras')
+    model.save(path)
+    restored = keras.models.load_model(path, safe_mode=True).estimator
+    self.assertIsInstance(restored, cls)
+    self.assertEqual(restored.num_samples, model.estimator.num_samples)
+    for old, new in zip(state, restored.variables, strict=True):
+      self.assertAllEqual(old, new.numpy())
+
+  @parameterized.parameters(
+      estimators.ScoreFunction(),
+      estimators.LeaveOneOut(3),
+      estimators.VIMCO(3),
+      estimators.MovingAverageBaseline(num_samples=2, importance_weighted=True),
+      estimators.StraightThrough(num_samples=3, importance_weighted=True),
+  )
+  def test_exact_samples_have_no_gap(self, estimator):
+    model = _make(estimator=estimator)
+    model.update_metrics(X, seed=[0, 1])
+    gap = float(model.get_metrics_result()['soft_hard_gap'])
+    self.assertAllClose(gap, 0.0, atol=1e-5)
+
+  def test_baseline_sees_the_data(self):
+    model = _make(estimator=estimators.NVIL(keras.layers.Dense(1)))
+    model.loss_terms(X, seed=[0, 1])
+    self.assertEqual(model.estimator.trainable_weights[0].shape, (SIZE, 1))
 
 
 class SamplingTest(tf.test.TestCase):
