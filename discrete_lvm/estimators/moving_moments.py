@@ -8,8 +8,8 @@ class MovingMoments(keras.layers.Layer):
   """Averages the mean and the variance of batches, the latest with most weight.
 
   Both start without a past: the first update makes them those of its batch.
-  Replicas share the mean of theirs, for which they meet at each update; so under
-  a strategy of several replicas XLA cannot compile a step with such an update.
+  Replicas share the mean of theirs, for which they meet at each update: under a
+  strategy of several replicas XLA cannot compile a step with such an update.
 
   Args:
     decay: Share of the past that stays at an update, at least 0 and below 1.
