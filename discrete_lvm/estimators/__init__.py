@@ -1,14 +1,26 @@
 """Estimators of gradients of expectations over discrete variables."""
 
+from discrete_lvm.estimators.decoupled_straight_through_gumbel_softmax import (
+    DecoupledStraightThroughGumbelSoftmax,
+)
 from discrete_lvm.estimators.estimator import Estimator
 from discrete_lvm.estimators.exact import Exact
+from discrete_lvm.estimators.gapped_straight_through import (
+    GappedStraightThrough,
+)
+from discrete_lvm.estimators.gumbel_rao import GumbelRao
 from discrete_lvm.estimators.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.estimators.leave_one_out import LeaveOneOut
+from discrete_lvm.estimators.minimum_variance import MinimumVariance
 from discrete_lvm.estimators.moving_average_baseline import (
     MovingAverageBaseline,
 )
 from discrete_lvm.estimators.nvil import NVIL
+from discrete_lvm.estimators.reinmax import ReinMax
 from discrete_lvm.estimators.score_function import ScoreFunction
+from discrete_lvm.estimators.slope_annealed_straight_through import (
+    SlopeAnnealedStraightThrough,
+)
 from discrete_lvm.estimators.straight_through import StraightThrough
 from discrete_lvm.estimators.straight_through_gumbel_softmax import (
     StraightThroughGumbelSoftmax,
@@ -18,12 +30,20 @@ from discrete_lvm.estimators.vimco import VIMCO
 
 # The names that flags take.
 ESTIMATORS = {
+    'decoupled_straight_through_gumbel_softmax': (
+        DecoupledStraightThroughGumbelSoftmax
+    ),
     'exact': Exact,
+    'gapped_straight_through': GappedStraightThrough,
+    'gumbel_rao': GumbelRao,
     'gumbel_softmax': GumbelSoftmax,
     'leave_one_out': LeaveOneOut,
+    'minimum_variance': MinimumVariance,
     'moving_average_baseline': MovingAverageBaseline,
     'nvil': NVIL,
+    'reinmax': ReinMax,
     'score_function': ScoreFunction,
+    'slope_annealed_straight_through': SlopeAnnealedStraightThrough,
     'straight_through': StraightThrough,
     'straight_through_gumbel_softmax': StraightThroughGumbelSoftmax,
     'sum_and_sample': SumAndSample,
@@ -31,14 +51,20 @@ ESTIMATORS = {
 }
 
 __all__ = [
+    'DecoupledStraightThroughGumbelSoftmax',
     'ESTIMATORS',
     'Estimator',
     'Exact',
+    'GappedStraightThrough',
+    'GumbelRao',
     'GumbelSoftmax',
     'LeaveOneOut',
+    'MinimumVariance',
     'MovingAverageBaseline',
     'NVIL',
+    'ReinMax',
     'ScoreFunction',
+    'SlopeAnnealedStraightThrough',
     'StraightThrough',
     'StraightThroughGumbelSoftmax',
     'SumAndSample',

@@ -23,10 +23,14 @@ class Relaxation(estimator.Estimator):
 
   def __init__(self, temperature=1.0, **kwargs):
     super().__init__(**kwargs)
-    temperatures.check_positive(temperature)
     self._initial_temperature = temperature
-    self.temperature = self.add_weight(
-        name='temperature',
+    self.temperature = self._add_temperature(temperature, 'temperature')
+
+  def _add_temperature(self, temperature, name):
+    """Adds a weight for a temperature."""
+    temperatures.check_positive(temperature)
+    return self.add_weight(
+        name=name,
         shape=(),
         dtype='float32',
         autocast=False,

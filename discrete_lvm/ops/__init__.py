@@ -24,6 +24,8 @@ from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
 from discrete_lvm.ops.gumbel import logistic
 from discrete_lvm.ops.gumbel import perturb
+from discrete_lvm.ops.gumbel_race import perturb_given_argmax
+from discrete_lvm.ops.gumbel_race import resample_noise
 from discrete_lvm.ops.leave_one_out import leave_one_out_log_mean_exp
 from discrete_lvm.ops.leave_one_out import leave_one_out_mean
 from discrete_lvm.ops.masks import all_but_one_mask
@@ -32,6 +34,7 @@ from discrete_lvm.ops.masks import as_mask
 from discrete_lvm.ops.masks import as_order
 from discrete_lvm.ops.masks import half_mask
 from discrete_lvm.ops.masks import random_mask
+from discrete_lvm.ops.minimum_variance import minimum_variance
 from discrete_lvm.ops.modular import one_hot_add
 from discrete_lvm.ops.modular import one_hot_affine
 from discrete_lvm.ops.modular import one_hot_affine_inverse
@@ -47,6 +50,9 @@ from discrete_lvm.ops.numerics import log_mean_exp
 from discrete_lvm.ops.numerics import nats_to_bits
 from discrete_lvm.ops.numerics import safe_log
 from discrete_lvm.ops.recurrence import linear_recurrence
+from discrete_lvm.ops.sample_gradients import gapped_straight_through
+from discrete_lvm.ops.sample_gradients import gumbel_rao
+from discrete_lvm.ops.sample_gradients import reinmax
 from discrete_lvm.ops.schedules import CosineSchedule
 from discrete_lvm.ops.schedules import CyclicSchedule
 from discrete_lvm.ops.schedules import ExponentialSchedule
@@ -98,10 +104,12 @@ __all__ = [
     'exponential',
     'fold_in',
     'fold_in_replica',
+    'gapped_straight_through',
     'gaussian_ar1_kl',
     'gaussian_ar1_kl_terms',
     'gumbel',
     'gumbel_argmax',
+    'gumbel_rao',
     'gumbel_softmax',
     'half_mask',
     'invertible_scales',
@@ -111,6 +119,7 @@ __all__ = [
     'linear_recurrence',
     'log_mean_exp',
     'logistic',
+    'minimum_variance',
     'modular_affine',
     'modular_affine_inverse',
     'modular_inverse_table',
@@ -127,9 +136,12 @@ __all__ = [
     'one_hot_subtract',
     'one_hot_unrank',
     'perturb',
+    'perturb_given_argmax',
     'random_mask',
     'rank_codes',
+    'reinmax',
     'reinmax_argmax',
+    'resample_noise',
     'safe_log',
     'softmax_argmax',
     'split',

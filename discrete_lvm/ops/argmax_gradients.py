@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from discrete_lvm.ops import floats
 from discrete_lvm.ops import gumbel as gumbel_lib
+from discrete_lvm.ops import sample_gradients
 from discrete_lvm.ops import straight_through as st
 from discrete_lvm.ops import temperatures
 
@@ -46,7 +47,11 @@ def softmax_argmax(
     https://arxiv.org/abs/1905.10347. Section 4.3.
   """
   with tf.name_scope(name):
-    hard, logits, temperature = _prepare(logits, temperature)
+    logits = tf.convert_to_tensor(logits)
+    hard = st.one_hot_argmax(logits)
+    logits = floats.at_least_float32(logits)
+    temperature = temperatures.align(temperature, logits.shape)
+    temperature = tf.stop_gradient(tf.cast(temperature, logits.dtype))
     surrogate = tf.nn.softmax(logits / temperature)
     return st.straight_through(hard, tf.cast(surrogate, hard.dtype))
 
@@ -97,17 +102,18 @@ def gumbel_argmax(
     https://arxiv.org/abs/2010.04838. Section 3.
   """
   with tf.name_scope(name):
-    hard, logits, temperature = _prepare(logits, temperature)
-    noise = gumbel_lib.perturb(tf.zeros_like(logits), seed=seed, noise=noise)
+    logits = tf.convert_to_tensor(logits)
+    hard = st.one_hot_argmax(logits)
+    zeros = tf.zeros_like(floats.at_least_float32(logits))
+    noise = gumbel_lib.perturb(zeros, seed=seed, noise=noise)
     if not noise.shape.is_compatible_with(logits.shape):
       raise ValueError(
           f'Expected `noise` of the shape of `logits`, {logits.shape}; '
           f'received {noise.shape}.'
       )
-    perturbed = _perturb_given_argmax(logits, noise, hard)
-    probs = tf.nn.softmax(perturbed / temperature)
-    surrogate = _linear_softmax(probs, logits / temperature)
-    return st.straight_through(hard, tf.cast(surrogate, hard.dtype))
+    return sample_gradients.gumbel_rao(
+        hard, logits, temperature, noise[tf.newaxis]
+    )
 
 
 def reinmax_argmax(
@@ -117,12 +123,9 @@ def reinmax_argmax(
 ) -> tf.Tensor:
   """Returns the one-hot argmax `d`, with ReinMax's second-order gradient.
 
-  With `J(p) = diag(p) - p p^T`, the Jacobian of a softmax, the derivative is
-
-      2 J((d + softmax(logits / temperature)) / 2) - J(softmax(logits)) / 2.
-
-  The paper has a sample for `d`, for which this is second-order accurate; at an
-  argmax, as here, it is the same formula without that guarantee. A class with a
+  The derivative is that of `reinmax`. The paper has a sample for `d`, for which
+  this is second-order accurate; at an argmax, as here, it is the same formula
+  without that guarantee. A class with a
   logit of -inf is never chosen and has gradient 0.
 
   Args:
@@ -152,46 +155,7 @@ def reinmax_argmax(
     https://arxiv.org/abs/2304.08612. Algorithm 2.
   """
   with tf.name_scope(name):
-    hard, logits, temperature = _prepare(logits, temperature)
-    soft = tf.nn.softmax(logits / temperature)
-    tilted = (tf.cast(hard, logits.dtype) + soft) / 2
-    surrogate = (
-        2 * _linear_softmax(tilted, logits)
-        - _linear_softmax(tf.nn.softmax(logits), logits) / 2
+    logits = tf.convert_to_tensor(logits)
+    return sample_gradients.reinmax(
+        st.one_hot_argmax(logits), logits, temperature
     )
-    return st.straight_through(hard, tf.cast(surrogate, hard.dtype))
-
-
-def _prepare(logits, temperature):
-  """Returns the argmax, wide logits, and the temperature that divides them."""
-  logits = tf.convert_to_tensor(logits)
-  hard = st.one_hot_argmax(logits)
-  logits = floats.at_least_float32(logits)
-  temperature = temperatures.align(temperature, logits.shape)
-  temperature = tf.cast(temperature, logits.dtype)
-  return hard, logits, tf.stop_gradient(temperature)
-
-
-def _perturb_given_argmax(logits, noise, hard):
-  """Returns `logits + g`, as if `hard` had been its outcome.
-
-  The largest of all perturbed logits is a Gumbel variable around their
-  log-sum-exp, whichever wins; the others are Gumbel variables below it.
-  """
-  is_winner = hard > 0
-  largest = tf.reduce_logsumexp(logits, axis=-1, keepdims=True)
-  largest += tf.reduce_sum(
-      tf.where(is_winner, noise, tf.zeros_like(noise)), axis=-1, keepdims=True
-  )
-  # -log(exp(-a) + exp(-largest)), also where `a` is -inf.
-  others = largest - tf.nn.softplus(largest - (logits + noise))
-  return tf.where(is_winner, largest, others)
-
-
-def _linear_softmax(probs, logits):
-  """Returns a linear function of `logits`, of derivative `J(probs)`."""
-  probs = tf.stop_gradient(probs)
-  # Zero times -inf is NaN.
-  logits = tf.where(tf.math.is_inf(logits), tf.zeros_like(logits), logits)
-  mean = tf.reduce_sum(probs * logits, axis=-1, keepdims=True)
-  return probs * (logits - mean)
