@@ -1,5 +1,6 @@
 """TensorFlow Probability distributions, one a file, and their divergences."""
 
+from discrete_lvm.distributions.autoregressive import Autoregressive
 from discrete_lvm.distributions.autoregressive_categorical import (
     AutoregressiveCategorical,
 )
@@ -26,6 +27,7 @@ from discrete_lvm.distributions.straight_through_one_hot_categorical import (
 )
 
 __all__ = [
+    'Autoregressive',
     'AutoregressiveCategorical',
     'Bernoulli',
     'DiscretizedLogisticMixture',

@@ -153,9 +153,6 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
     events = self._conditioner.events
     dtype = tf.int32 if self.dtype.is_integer else self.dtype
     shape = tf.concat([[n], self.batch_shape_tensor(), [self.length]], axis=0)
-    if not getattr(self.conditioner, 'built', True):
-      # A loop cannot create the variables of a network.
-      self._conditioner(events.nothing(shape, self.num_classes, dtype))
 
     def choose(position, outputs):
       logits = _sharpen(self._checked(outputs), temperature, top_k, top_p)

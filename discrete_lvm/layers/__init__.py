@@ -15,8 +15,8 @@ from discrete_lvm.layers.discrete_autoregressive_flow import (
 )
 from discrete_lvm.layers.discrete_bipartite_flow import DiscreteBipartiteFlow
 from discrete_lvm.layers.discrete_sorting_flow import DiscreteSortingFlow
-from discrete_lvm.layers.gaussian_head import GaussianHead
 from discrete_lvm.layers.gated_pixel_cnn import GatedPixelCNN
+from discrete_lvm.layers.gaussian_head import GaussianHead
 from discrete_lvm.layers.gumbel_softmax import GumbelSoftmax
 from discrete_lvm.layers.made import MADE
 from discrete_lvm.layers.masked_dense import MaskedDense

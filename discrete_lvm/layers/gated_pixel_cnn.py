@@ -225,9 +225,11 @@ class GatedPixelCNN(keras.layers.Layer):
           f'place of either, that broadcasts to {static_batch_shape}; received '
           f'shape {shape}.'
       )
-    shape = tf.concat([batch_shape, tf.shape(context)[-3:]], axis=0)
-    context = tf.broadcast_to(context, shape)
-    return (tf.reshape(context, [-1, *context.shape[-3:]]),)
+    features = shape[-3:].as_list()
+    context = tf.broadcast_to(
+        context, tf.concat([batch_shape, features], axis=0)
+    )
+    return (tf.reshape(context, [-1, *features]),)
 
   def initial_state(self, batch_shape, length=None, context=None):
     """Returns the state before the first step.
@@ -307,9 +309,7 @@ class GatedPixelCNN(keras.layers.Layer):
     )
     horizontal = _unless(is_first, pixel[:, tf.newaxis, tf.newaxis])
     lefts = []
-    for block, left, link in zip(
-        self._blocks, state.lefts, links, strict=True
-    ):
+    for block, left, link in zip(self._blocks, state.lefts, links, strict=True):
       seen = tf.concat([_unless(is_first, left), horizontal], axis=2)
       lefts.append(seen[:, :, 1:])
       horizontal = block.pixels(seen, tf.gather(link, [column], axis=2))
@@ -324,8 +324,10 @@ class GatedPixelCNN(keras.layers.Layer):
 
   def _next_row(self, pixels, state):
     """Returns `rows` and `links` of the state, given the row above."""
+    row = state.index // self._pixel_shape[1]
     context = [
-        tf.gather(x, [tf.minimum(state.index // len(pixels), x.shape[1] - 1)], 1)
+        # The only row, if there is but one.
+        tf.gather(x, [tf.minimum(row, x.shape[1] - 1)], axis=1)
         for x in state.context
     ]
     vertical = tf.transpose(pixels, [1, 0, 2])[:, tf.newaxis]

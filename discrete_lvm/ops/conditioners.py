@@ -108,6 +108,14 @@ class Conditioner(tf.Module):
     batch_shape = tf.shape(flat)[:1]
     if length is None:
       length = tf.shape(flat)[1]
+    nothing = self.events.network_inputs(
+        self.events.nothing(
+            tf.concat([batch_shape, [length]], axis=0), num_classes, dtype
+        )
+    )
+    if not getattr(self.network, 'built', True):
+      # A loop cannot create the variables of a network.
+      self._evaluate(nothing, context)
     order = tf.convert_to_tensor(
         getattr(self.network, 'order', tf.range(length)), tf.int32
     )
@@ -115,13 +123,10 @@ class Conditioner(tf.Module):
     token = tf.ensure_shape(token, [static_batch, *token.shape[1:]])
     network = self.network
     if not self.has_cache:
-      nothing = self.events.nothing(
-          tf.concat([batch_shape, [length]], axis=0), num_classes, dtype
-      )
       network = _Reevaluation(
           functools.partial(self._evaluate, context=context),
           self.events,
-          self.events.network_inputs(nothing),
+          nothing,
           order,
       )
 
