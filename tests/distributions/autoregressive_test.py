@@ -271,6 +271,19 @@ class AutoregressiveTest(tf.test.TestCase, parameterized.TestCase):
         atol=5 * math.sqrt(2 / n),
     )
 
+  @parameterized.parameters('int32', 'bfloat16', 'float64')
+  def test_events_of_another_type_than_the_law(self, dtype):
+    network = _sequence_network('CausalConvolution', 2 * DIM)
+    x = np.arange(LENGTH * DIM).reshape([LENGTH, DIM]) - 4
+    expected = Autoregressive(network, _normal, [LENGTH, DIM]).log_prob(
+        x.astype(np.float32)
+    )
+    d = Autoregressive(network, _normal, [LENGTH, DIM], dtype=dtype)
+    log_prob = d.log_prob(tf.cast(x, dtype))
+    self.assertEqual(log_prob.dtype, tf.float32)
+    self.assertAllClose(log_prob, expected)
+    self.assertEqual(d.sample(seed=[0, 1]).dtype.name, dtype)
+
   def test_gradient_reaches_network_context_and_event(self):
     network = layers.CausalTransformer(
         2 * DIM, num_layers=1, num_heads=2, units=8, seed=0
