@@ -41,7 +41,8 @@ def _adversarial_features(n, size):
   rng = np.random.default_rng(0)
   x = rng.normal(size=[n, size]) * 10.0 ** rng.uniform(-8, 4, size=[n, 1])
   x[: n // 4] = np.round(x[: n // 4])
-  x[-n // 4 :] = rng.choice([-1e4, 0, 1e4], size=[n // 4, size])
+  x[n // 4 : n // 2] = rng.uniform(-1e4, 1e4, size=[n // 2 - n // 4, size])
+  x[-n // 4 :] = rng.choice([-1e4, 0, 1e4], size=[-(-n // 4), size])
   x[0] = 0.0
   return np.float32(np.clip(x, -1e4, 1e4))
 
@@ -70,6 +71,42 @@ class DeltaHeadsTest(tf.test.TestCase, parameterized.TestCase):
     delta = np.array(head.get_config()['delta'])
     self.assertAllGreaterEqual(rate.min(0) / delta, 1 - 1e-5)
     self.assertAllLess(rate.min(0) - delta, 1e-4)
+
+  # Both ways from ties, from zeros, from noise and from saturation.
+  @parameterized.product(
+      name=('delta_gaussian', 'delta_categorical'), sign=(-1.0, 1.0)
+  )
+  def test_no_attack_by_gradients_gets_below_delta(self, name, sign):
+    size = 6 if name == 'delta_gaussian' else 12
+    head = _pass_through(HEADS[name](), size)
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=[200, size]) 
+    start *= np.repeat([0.0, 1e-3, 1.0, 30.0], 50)[:, np.newaxis]
+    start[:50] = np.round(start[:50])
+
+    def kl(outputs):
+      if name == 'delta_gaussian':
+        return ops.standard_normal_kl(*outputs)
+      return ops.categorical_kl(outputs, PRIOR)
+
+    @tf.function
+    def attack(x, step):
+      with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = head(x)
+        rate = kl(outputs)
+      gradient = tape.gradient(rate, x)
+      return x + sign * step * tf.sign(gradient), outputs
+
+    x = tf.constant(start, tf.float32)
+    delta = np.array(head.get_config()['delta'])
+    least = np.full(3, np.inf)
+    for step in np.geomspace(3.0, 1e-4, 150):
+      x, outputs = attack(x, tf.constant(step, tf.float32))
+      least = np.minimum(least, _rate(outputs).min(0))
+    self.assertAllGreaterEqual(least / delta, 1 - 1e-5)
+    if sign < 0:
+      self.assertAllLess(_rate(outputs).min(0) - delta, 1e-4)
 
   @parameterized.parameters(*HEADS)
   def test_gradients_reach_every_weight(self, name):

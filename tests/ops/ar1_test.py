@@ -2,6 +2,7 @@ import math
 
 from absl.testing import parameterized
 import numpy as np
+import pytest
 from scipy import optimize
 import tensorflow as tf
 
@@ -26,24 +27,25 @@ class AR1Test(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.product(length=(1, 2, 3, 8, 32), alpha=(-0.7, 0.0, 0.95))
   def test_rate_is_the_minimum_over_factorised_laws(self, length, alpha):
-    def objective(x):
-      return _kl(x[:length], np.exp(x[length:]), alpha)
-
     rate = ops.ar1_committed_rate(np.float64(alpha), length)
-    start = np.random.default_rng(0).normal(size=2 * length) / 2
-    found = optimize.minimize(
-        objective,
-        start,
-        method='BFGS',
-        jac=lambda x: _gradient(x, alpha),
-        options={'gtol': 1e-8},
-    )
+    found = _minimum(length, alpha)
     self.assertAllClose(rate, found.fun, atol=1e-6, rtol=0)
     scale = ops.ar1_optimal_scale(np.float64([alpha]), length)
     self.assertEqual(scale.shape, [length, 1])
     self.assertAllClose(scale[:, 0], np.exp(found.x[length:]), atol=1e-3)
     self.assertAllClose(
         _kl(np.zeros(length), scale.numpy()[:, 0], alpha), rate, atol=1e-12
+    )
+
+  @parameterized.product(length=tuple(range(2, 33)), alpha=(-0.3, 0.5, 0.99))
+  @pytest.mark.slow
+  def test_rate_is_the_minimum_at_every_length(self, length, alpha):
+    found = _minimum(length, alpha).fun
+    self.assertAllClose(
+        ops.ar1_committed_rate(np.float64(alpha), length),
+        found,
+        atol=1e-6,
+        rtol=0,
     )
 
   def test_golden_nats(self):
@@ -114,6 +116,22 @@ class AR1Test(tf.test.TestCase, parameterized.TestCase):
     # -log(1 - a**2) / 2 at a = 1 - 2**-24.
     with self.assertRaisesRegex(ValueError, 'from 0 to 7.97.* nats, the larg'):
       ops.ar1_alpha_for_rate(8.0, 2)
+
+
+def _minimum(length, alpha):
+  """Minimises the KL over factorised laws, from a random one."""
+
+  def objective(x):
+    return _kl(x[:length], np.exp(x[length:]), alpha)
+
+  start = np.random.default_rng(0).normal(size=2 * length) / 2
+  return optimize.minimize(
+      objective,
+      start,
+      method='BFGS',
+      jac=lambda x: _gradient(x, alpha),
+      options={'gtol': 1e-8},
+  )
 
 
 def _gradient(x, alpha):

@@ -43,7 +43,7 @@ class GaussianAR1KLTest(tf.test.TestCase, parameterized.TestCase):
       expected = weights @ kl.numpy() / np.sum(weights)
       self.assertAllClose(terms[t], expected, rtol=1e-10)
 
-  @parameterized.parameters(1, 2, 3, 12)
+  @parameterized.parameters(1, 2, 3, 32)
   def test_equals_the_kl_of_dense_normals(self, length):
     loc, scale = _posterior(4, length, 3)
     alpha = np.array([-0.8, 0.0, 0.95])
