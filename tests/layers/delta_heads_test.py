@@ -80,7 +80,7 @@ class DeltaHeadsTest(tf.test.TestCase, parameterized.TestCase):
     size = 6 if name == 'delta_gaussian' else 12
     head = _pass_through(HEADS[name](), size)
     rng = np.random.default_rng(0)
-    start = rng.normal(size=[200, size]) 
+    start = rng.normal(size=[200, size])
     start *= np.repeat([0.0, 1e-3, 1.0, 30.0], 50)[:, np.newaxis]
     start[:50] = np.round(start[:50])
 
