@@ -1,5 +1,6 @@
 """Keras layers: tensors in, tensors out."""
 
+from discrete_lvm.layers.anti_causal import AntiCausal
 from discrete_lvm.layers.bidirectional_transformer import (
     BidirectionalTransformer,
 )
@@ -26,6 +27,7 @@ from discrete_lvm.layers.straight_through_categorical import (
 )
 
 __all__ = [
+    'AntiCausal',
     'BidirectionalTransformer',
     'BipartiteContextTable',
     'CausalConvolution',
