@@ -46,7 +46,7 @@ class AntiCausal(keras.layers.Layer):
     >>> encoder = dlvm.layers.AntiCausal(network)
     >>> x = tf.one_hot([[0, 2, 1, 1], [1, 0, 1, 1]], 3)
     >>> outputs = encoder(x)
-    >>> tf.reduce_all(outputs[0] == outputs[1], axis=-1).numpy()  # The same end.
+    >>> tf.reduce_all(outputs[0] == outputs[1], axis=-1).numpy()  # Same end.
     array([False, False,  True,  True])
 
   References:

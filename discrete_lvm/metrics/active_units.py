@@ -59,8 +59,8 @@ class ActiveUnits(keras.metrics.Metric):
       )
     if not 0 <= event_ndims <= len(self.latent_shape):
       raise ValueError(
-          f'Expected `event_ndims` from 0 to {len(self.latent_shape)}, the rank '
-          f'of the latents; received {event_ndims}.'
+          f'Expected `event_ndims` from 0 to {len(self.latent_shape)}, the '
+          f'rank of the latents; received {event_ndims}.'
       )
     self.threshold = threshold
     self.event_ndims = event_ndims

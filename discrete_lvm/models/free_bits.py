@@ -51,14 +51,19 @@ class FreeBits(rate_control.RateControl):
   ):
     super().__init__(**kwargs)
     check_free_bits(free_nats, group_ndims, order)
-    self._arguments = {
-        'free_nats': free_nats,
-        'group_ndims': group_ndims,
-        'order': order,
-    }
+    self.free_nats = free_nats
+    self.group_ndims = group_ndims
+    self.order = order
 
   def _control(self, kl):
-    return objectives.free_bits(kl, **self._arguments)
+    return objectives.free_bits(
+        kl, self.free_nats, self.group_ndims, self.order
+    )
 
   def get_config(self):
-    return {**super().get_config(), **self._arguments}
+    return {
+        **super().get_config(),
+        'free_nats': self.free_nats,
+        'group_ndims': self.group_ndims,
+        'order': self.order,
+    }

@@ -65,8 +65,8 @@ class TargetRate(rate_control.RateControl):
     Danilo J. Rezende, Fabio Viola. Taming VAEs. 2018.
     https://arxiv.org/abs/1810.00597. There the constraint is on the distortion.
 
-    Alexander A. Alemi, Ben Poole, Ian Fischer, Joshua V. Dillon, Rif A. Saurous,
-    Kevin Murphy. Fixing a Broken ELBO. ICML 2018.
+    Alexander A. Alemi, Ben Poole, Ian Fischer, Joshua V. Dillon, Rif A.
+    Saurous, Kevin Murphy. Fixing a Broken ELBO. ICML 2018.
     https://arxiv.org/abs/1711.00464.
 
     John C. Platt, Alan H. Barr. Constrained Differential Optimization. NIPS

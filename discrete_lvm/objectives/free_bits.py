@@ -35,7 +35,8 @@ def check_free_bits(
     )
   if group_ndims is not None and group_ndims < 0:
     raise ValueError(
-        f'Expected `group_ndims` of at least 0, or None; received {group_ndims}.'
+        'Expected `group_ndims` of at least 0, or None; received '
+        f'{group_ndims}.'
     )
   if order not in _ORDERS:
     raise ValueError(
@@ -86,8 +87,9 @@ def free_bits(
     objective, and has its gradient, in both orders.
 
   Raises:
-    ValueError: If `kl` has no batch axis, `free_nats` is negative, `group_ndims`
-      negative or more than the axes after the batch, or `order` unknown.
+    ValueError: If `kl` has no batch axis, `free_nats` is negative,
+      `group_ndims` negative or more than the axes after the batch, or `order`
+      unknown.
 
   Example:
     >>> kl = [[3., 0.], [.5, .25]]
