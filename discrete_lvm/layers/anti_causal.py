@@ -11,10 +11,11 @@ from discrete_lvm.layers.token_embedding import check_tokens
 class AntiCausal(keras.layers.Layer):
   """Outputs, for each position, a function of the inputs there and after it.
 
-  A causal network runs over the reversed sequence, with an empty position
-  behind: its outputs see what is strictly before, so those of the next position
-  see an input and all that precede it. As the encoder of a sequence model, it
-  leaves to the latent what a decoder that knows the past cannot know.
+  A causal network runs over the reversed sequence, with one position more
+  behind, which nothing sees: its outputs see what is strictly before, so those
+  of the next position see an input and all that precede it. As the encoder of a
+  sequence model, it leaves to the latent what a decoder that knows the past
+  cannot know.
 
   Args:
     network: Keras layer of sequences `[batch, length, K]` whose output at a
@@ -88,15 +89,13 @@ class AntiCausal(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
-    codes = inputs.dtype.is_integer
-    axis = -1 if codes else -2
+    axis = -1 if inputs.dtype.is_integer else -2
     kwargs = {}
     if context is not None:
       self._check_context(inputs.shape[axis], context.shape)
       # The outputs that are kept are those one position later.
       kwargs['context'] = _reverse_and_pad(context, -2, before=1)
-    padded = _reverse_and_pad(inputs, axis, after=1, value=-1 if codes else 0)
-    outputs = self.network(padded, **kwargs)
+    outputs = self.network(_reverse_and_pad(inputs, axis, after=1), **kwargs)
     return tf.reverse(outputs[..., 1:, :], [-2])
 
   def _check_context(self, length, shape):
@@ -124,9 +123,8 @@ def _one_longer(shape):
   return keras.KerasTensor((None, length, size), 'float32')
 
 
-def _reverse_and_pad(x, axis, before=0, after=0, value=0):
-  """Reverses an axis, then adds empty positions to it."""
+def _reverse_and_pad(x, axis, before=0, after=0):
+  """Reverses an axis, then adds zeros to it."""
   paddings = [[0, 0]] * x.shape.rank
   paddings[axis] = [before, after]
-  value = tf.cast(value, x.dtype)
-  return tf.pad(tf.reverse(x, [axis]), paddings, constant_values=value)
+  return tf.pad(tf.reverse(x, [axis]), paddings)
