@@ -1,15 +1,29 @@
 """Keras models that own networks and build distributions."""
 
+from discrete_lvm.models.categorical_latents import CategoricalLatents
+from discrete_lvm.models.decoders import IndependentDecoder
+from discrete_lvm.models.decoders import PixelDecoder
+from discrete_lvm.models.decoders import TokenDecoder
+from discrete_lvm.models.delta_vae import DeltaVAE
 from discrete_lvm.models.discrete_flow import DiscreteFlow
 from discrete_lvm.models.discrete_vae import DiscreteVAE
 from discrete_lvm.models.free_bits import FreeBits
+from discrete_lvm.models.gaussian_latents import GaussianLatents
+from discrete_lvm.models.no_latents import NoLatents
 from discrete_lvm.models.rate_weight import RateWeight
 from discrete_lvm.models.target_rate import TargetRate
 
 __all__ = [
+    'CategoricalLatents',
+    'DeltaVAE',
     'DiscreteFlow',
     'DiscreteVAE',
     'FreeBits',
+    'GaussianLatents',
+    'IndependentDecoder',
+    'NoLatents',
+    'PixelDecoder',
     'RateWeight',
     'TargetRate',
+    'TokenDecoder',
 ]

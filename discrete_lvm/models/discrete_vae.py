@@ -10,12 +10,9 @@ from discrete_lvm import estimators
 from discrete_lvm import metrics
 from discrete_lvm import objectives
 from discrete_lvm import ops
+from discrete_lvm.models import batching
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import model
-
-# Rows that the decoder gets at once while a bound is evaluated: enough to fill
-# the cores, few enough to stay in the cache.
-_ROWS_PER_CHUNK = 2048
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -177,13 +174,12 @@ class DiscreteVAE(model.Model):
           f'Expected codes of shape [..., {event[0]}, {event[1]}]; received '
           f'{codes.shape}.'
       )
-    batch = _dims(codes)[:-2]
-    params = self.decoder(tf.reshape(codes, [-1, *event]), training=training)
-    params = tf.cast(params, tf.float32)
-    params = tf.reshape(params, [*batch, *_dims(params)[1:]])
-    distribution = self._distribution(params)
-    event_ndims = distribution.batch_shape.rank - len(batch)
-    return tfd.Independent(distribution, event_ndims)
+    params = batching.call_on_batch(
+        self.decoder, codes, event_ndims=2, training=training
+    )
+    return likelihoods.independent(
+        self._distribution(params), codes.shape.rank - 2
+    )
 
   def sample_prior(self, num_samples: int, seed: Any) -> tf.Tensor:
     """Draws codes from the prior.
@@ -259,29 +255,15 @@ class DiscreteVAE(model.Model):
     return self._log_weights(batch, self.encode(batch), num_samples, seed)
 
   def _log_weights(self, batch, logits, num_samples, seed):
-    if num_samples < 1:
-      raise ValueError(
-          f'Expected `num_samples` of at least 1; received {num_samples}.'
-      )
-    chunk = max(1, min(num_samples, _ROWS_PER_CHUNK // (batch.shape[0] or 128)))
-    num_chunks = -(-num_samples // chunk)
-
-    def chunk_of_weights(index):
+    def draw(size, index):
       codes = ops.one_hot_argmax(
           ops.perturb(
-              logits, seed=ops.fold_in(seed, index), sample_shape=[chunk]
+              logits, seed=ops.fold_in(seed, index), sample_shape=[size]
           )
       )
       return self._log_weight(batch, logits, codes)
 
-    weights = tf.map_fn(
-        chunk_of_weights,
-        tf.range(num_chunks),
-        fn_output_signature=tf.TensorSpec([chunk, batch.shape[0]], tf.float32),
-        # One at a time, so that memory stays that of one chunk.
-        parallel_iterations=1,
-    )
-    return tf.reshape(weights, [num_chunks * chunk, -1])[:num_samples]
+    return batching.map_samples(draw, num_samples, batch.shape[0])
 
   def importance_weighted_bound(
       self, batch: tf.Tensor, num_samples: int, seed: Any
@@ -415,9 +397,3 @@ class DiscreteVAE(model.Model):
     config = super().get_compile_config()
     samples = self.num_importance_samples
     return config and {**config, 'num_importance_samples': samples}
-
-
-def _dims(x):
-  """Returns the shape of `x`, each dimension static where it is known."""
-  dynamic = tf.shape(x)
-  return [dynamic[i] if d is None else d for i, d in enumerate(x.shape)]

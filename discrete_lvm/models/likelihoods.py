@@ -92,6 +92,23 @@ def get(likelihood: str | Likelihood) -> Likelihood:
   return LIKELIHOODS[likelihood]
 
 
+def independent(
+    distribution: tfd.Distribution, batch_ndims: int
+) -> tfd.Independent:
+  """Makes one event of all elements of an example.
+
+  Args:
+    distribution: Distribution with one batch member per element.
+    batch_ndims: Python `int`, how many of the batch dimensions stay.
+
+  Returns:
+    `tfd.Independent`.
+  """
+  return tfd.Independent(
+      distribution, distribution.batch_shape.rank - batch_ndims
+  )
+
+
 def point_estimate(distribution: tfd.Independent) -> tf.Tensor:
   """Returns the mean of the data, or the mode of classes, which have no mean.
 

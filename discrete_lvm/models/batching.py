@@ -1,0 +1,82 @@
+"""Networks on any leading dimensions, and many samples in bounded memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# Rows that a network gets at once while a bound is evaluated: enough to fill
+# the cores, few enough to stay in the cache.
+_ROWS_PER_CHUNK = 2048
+
+
+def dims(x: tf.Tensor) -> list[Any]:
+  """Returns the shape of `x`, each dimension static where it is known."""
+  dynamic = tf.shape(x)
+  return [dynamic[i] if d is None else d for i, d in enumerate(x.shape)]
+
+
+def call_on_batch(
+    network: keras.layers.Layer,
+    x: tf.Tensor,
+    event_ndims: int,
+    training: bool = False,
+) -> tf.Tensor:
+  """Calls a network that has one batch dimension on several.
+
+  Args:
+    network: From `[batch, *event]` to `[batch, *output]`.
+    x: `Tensor`, shape `[..., *event]`.
+    event_ndims: Python `int`, the rank of an event.
+    training: Python `bool`, passed to the network.
+
+  Returns:
+    float32 `Tensor`, shape `[..., *output]`.
+  """
+  shape = dims(x)
+  batch, event = shape[:-event_ndims], shape[-event_ndims:]
+  outputs = network(tf.reshape(x, [-1, *event]), training=training)
+  outputs = tf.cast(outputs, tf.float32)
+  return tf.reshape(outputs, [*batch, *dims(outputs)[1:]])
+
+
+def map_samples(
+    draw: Callable[[int, tf.Tensor], Any],
+    num_samples: int,
+    batch_size: int | None,
+    num_outputs: int | None = None,
+) -> Any:
+  """Computes a number for each of many samples, a chunk at a time.
+
+  Args:
+    draw: `draw(size, index)` returns a float32 `Tensor`, shape `[size, batch]`,
+      for the samples of the chunk of that index; or a list of them.
+    num_samples: Number of samples S.
+    batch_size: Examples of the batch, if known.
+    num_outputs: Python `int`, how many `Tensor`s the list of `draw` has; by
+      default it is no list.
+
+  Returns:
+    `Tensor`, shape `[S, batch]`, or a list of them.
+
+  Raises:
+    ValueError: If `num_samples` is below 1.
+  """
+  if num_samples < 1:
+    raise ValueError(
+        f'Expected `num_samples` of at least 1; received {num_samples}.'
+    )
+  size = max(1, min(num_samples, _ROWS_PER_CHUNK // (batch_size or 128)))
+  num_chunks = -(-num_samples // size)
+  spec: Any = tf.TensorSpec([size, batch_size], tf.float32)
+  chunks = tf.map_fn(
+      lambda index: draw(size, index),
+      tf.range(num_chunks),
+      fn_output_signature=[spec] * num_outputs if num_outputs else spec,
+      # One at a time, so that memory stays that of one chunk.
+      parallel_iterations=1,
+  )
+  return tf.nest.map_structure(
+      lambda x: tf.reshape(x, [num_chunks * size, -1])[:num_samples], chunks
+  )
