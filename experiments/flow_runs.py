@@ -44,9 +44,6 @@ BIPARTITE_NETWORK = flags.DEFINE_enum(
     flow_models.BIPARTITE_NETWORKS,
     'Network of bipartite and sorting flows.',
 )
-UNITS = flags.DEFINE_integer(
-    'units', 64, 'Width of the networks but for tables.', lower_bound=1
-)
 MASKS = flags.DEFINE_enum(
     'masks',
     'all_but_one',
@@ -62,12 +59,6 @@ GRADIENT = flags.DEFINE_enum(
     'softmax',
     flow_models.GRADIENTS,
     'Gradient of the argmax of shifts and scales.',
-)
-_NUM_SEEDS = flags.DEFINE_integer(
-    'num_seeds',
-    1,
-    'Number of runs of each model, from --seed on.',
-    lower_bound=1,
 )
 _NUM_EVENTS = flags.DEFINE_integer(
     'num_events',
@@ -85,7 +76,7 @@ _CONFIG_FLAGS = (
     shared_flags.JIT,
     CAUSAL_NETWORK,
     BIPARTITE_NETWORK,
-    UNITS,
+    shared_flags.UNITS,
     MASKS,
     WITH_SCALE,
     GRADIENT,
@@ -131,6 +122,7 @@ def set_defaults(
       (MODELS, models),
       (shared_flags.NUM_STEPS, num_steps),
       (shared_flags.BATCH_SIZE, 512),
+      (shared_flags.UNITS, 64),
       (
           shared_flags.LEARNING_RATE,
           f'cosine:initial={learning_rate},final=0,num_steps={num_steps}',
@@ -184,7 +176,7 @@ def run_all(experiment: Experiment) -> None:
   schedules.parse(shared_flags.LEARNING_RATE.value)
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   first = shared_flags.SEED.value
-  seeds = range(first, first + _NUM_SEEDS.value)
+  seeds = range(first, first + shared_flags.NUM_SEEDS.value)
   rows = {
       name: [run(experiment, name, seed, output_dir) for seed in seeds]
       for name in names
@@ -257,7 +249,7 @@ def _train(experiment, name, seed, run_dir):
   options = flow_models.Options(
       causal_network=CAUSAL_NETWORK.value,
       bipartite_network=BIPARTITE_NETWORK.value,
-      units=UNITS.value,
+      units=shared_flags.UNITS.value,
       masks=MASKS.value,
       with_scale=WITH_SCALE.value,
       gradient=GRADIENT.value,

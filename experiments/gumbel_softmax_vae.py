@@ -31,13 +31,13 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import data
+from experiments import image_flags
 from experiments import launch
 from experiments import pictures
 from experiments import results
 from experiments import schedules
 from experiments import shared_flags
 
-_DATASET = flags.DEFINE_enum('dataset', 'digits', data.DATASETS, 'Data set.')
 _BINARIZATION = flags.DEFINE_enum(
     'binarization',
     'dynamic',
@@ -70,16 +70,11 @@ _DECODER_UNITS = flags.DEFINE_list(
 _PRIOR = flags.DEFINE_enum(
     'prior', 'uniform', ['uniform', 'learned'], 'Prior of the codes.'
 )
-_NUM_IMPORTANCE_SAMPLES = flags.DEFINE_integer(
-    'num_importance_samples',
-    1000,
-    'Samples of the bound on the test set at the end.',
-    lower_bound=1,
-)
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/gumbel_softmax_vae')
 flags.set_default(shared_flags.NUM_STEPS, 16_000)
 flags.set_default(shared_flags.NUM_CLASSES, 10)
 flags.set_default(shared_flags.BATCH_SIZE, 100)
+flags.set_default(shared_flags.NUM_IMPORTANCE_SAMPLES, 1000)
 flags.set_default(shared_flags.LEARNING_RATE, '1e-3')
 flags.set_default(
     shared_flags.TEMPERATURE_SCHEDULE,
@@ -262,7 +257,7 @@ def main(argv: Sequence[str]) -> None:
   learning_rate = schedules.parse(shared_flags.LEARNING_RATE.value)
   units = {flag.name: _parse_units(flag) for flag in _UNITS_FLAGS}
   images = data.load(
-      _DATASET.value,
+      image_flags.DATASET.value,
       shared_flags.DATA_DIR.value,
       _BINARIZATION.value,
       shared_flags.DATA_SEED.value,
@@ -303,8 +298,9 @@ def main(argv: Sequence[str]) -> None:
   )
 
   title = (
-      f'{_DATASET.value}, {_ESTIMATOR.value}, {model.num_latents} latents of '
-      f'{model.num_classes} classes, step {trainer.step:,}'
+      f'{image_flags.DATASET.value}, {_ESTIMATOR.value}, '
+      f'{model.num_latents} latents of {model.num_classes} classes, step '
+      f'{trainer.step:,}'
   )
   draw_pictures(output_dir, model, images.test.images, title)
   print_results(_test(trainer, images.test, output_dir, title))
@@ -345,12 +341,14 @@ def _test(trainer, split, output_dir, title):
   """Evaluates on the test set, unless `results.json` already says it all."""
   key = {
       'step': trainer.step,
-      'num_importance_samples': _NUM_IMPORTANCE_SAMPLES.value,
+      'num_importance_samples': shared_flags.NUM_IMPORTANCE_SAMPLES.value,
   }
   found = results.read(output_dir, key)
   if found is not None:
     return found
-  trainer.model.num_importance_samples = _NUM_IMPORTANCE_SAMPLES.value
+  trainer.model.num_importance_samples = (
+      shared_flags.NUM_IMPORTANCE_SAMPLES.value
+  )
   # Another trainer, since that of the training has traced its evaluation with
   # another number of samples.
   evaluator = dlvm.training.Trainer(

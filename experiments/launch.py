@@ -6,6 +6,7 @@ import sys
 
 from absl import flags
 from absl import logging
+import tensorflow as tf
 
 import discrete_lvm as dlvm
 
@@ -36,6 +37,9 @@ def one_line_errors(main: Callable) -> Callable:
     # absl itself would show every message that a library takes for information.
     if not flags.FLAGS['verbosity'].present:
       logging.set_verbosity(logging.WARNING)
+      # Each model of a sweep has functions of its own to trace, which
+      # TensorFlow takes for one that is traced again and again.
+      tf.get_logger().setLevel('ERROR')
     try:
       if len(argv) > 1:
         raise ValueError(f'Expected flags only; received {argv[1:]}.')

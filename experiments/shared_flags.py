@@ -64,3 +64,18 @@ TEMPERATURE_SCHEDULE = flags.DEFINE_string(
     f'{schedules.SYNTAX}.',
 )
 JIT = flags.DEFINE_boolean('jit', False, 'Compile the training step by XLA.')
+UNITS = flags.DEFINE_integer(
+    'units', None, 'Width of the networks but for tables.', lower_bound=1
+)
+NUM_SEEDS = flags.DEFINE_integer(
+    'num_seeds',
+    1,
+    'Number of runs of each model, from --seed on.',
+    lower_bound=1,
+)
+NUM_IMPORTANCE_SAMPLES = flags.DEFINE_integer(
+    'num_importance_samples',
+    None,
+    'Samples of the bound on the test set at the end.',
+    lower_bound=1,
+)

@@ -1,0 +1,45 @@
+import tensorflow as tf
+
+from experiments import delta_vae_table
+
+ROWS = {
+    'none': [{'committed_rate': 0.0, 'rate': 0.0, 'elbo': -80.0}],
+    'delta:5': [
+        {
+            'committed_rate': 5.0,
+            'rate': 5.5,
+            'elbo': -85.0,
+            'auxiliary_elbo': -80.5,
+        },
+        {
+            'committed_rate': 5.0,
+            'rate': 6.5,
+            'elbo': -86.0,
+            'auxiliary_elbo': -81.5,
+        },
+    ],
+}
+
+
+class DeltaVAETableTest(tf.test.TestCase):
+
+  def test_mean_and_range_over_seeds(self):
+    headings, cells = delta_vae_table.rows_of(ROWS)
+    self.assertEqual(
+        headings, ['method', 'committed', 'rate', 'bound', 'auxiliary bound']
+    )
+    self.assertEqual(cells[0], ['none', '0.00', '0.000', '80.00', ''])
+    self.assertEqual(
+        cells[1],
+        [
+            'delta:5',
+            '5.00',
+            '6.000 (5.500 to 6.500)',
+            '85.50 (85.00 to 86.00)',
+            '81.00 (80.50 to 81.50)',
+        ],
+    )
+
+
+if __name__ == '__main__':
+  tf.test.main()

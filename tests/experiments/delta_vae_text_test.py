@@ -1,0 +1,66 @@
+import numpy as np
+import tensorflow as tf
+
+from experiments import delta_vae_text
+from experiments import text
+from tests.experiments import binary
+
+
+class DeltaVAETextTest(binary.BinaryTestCase):
+
+  tiny = {
+      'decoder': 'transformer',
+      'methods': ['delta:2'],
+      'batch_size': 4,
+      'block_length': 4,
+      'eval_every': 2,
+      'latent_dim': 2,
+      'length': 16,
+      'learning_rate': '1e-3',
+      'num_components': 2,
+      'num_importance_samples': 2,
+      'num_layers': 1,
+      'num_seeds': 1,
+      'num_steps': 4,
+      'num_test': 20,
+      'units': 8,
+  }
+
+  def setUp(self):
+    super().setUp()
+    self.output_dir.mkdir(parents=True)
+    codes = np.random.default_rng(0).integers(27, size=8000)
+    self.text_file = str(self.output_dir / 'text')
+    with open(self.text_file, 'w', encoding='ascii') as file:
+      file.write(text.decode(codes))
+
+  def test_compares_methods_and_writes_samples(self):
+    printed = self.run_main(delta_vae_text, text_file=self.text_file)
+    self.assertIn('delta:2', printed)
+    found = self.results('delta_2')
+    self.assertGreaterEqual(found['rate'], found['committed_rate'] * 0.99999)
+    self.assertNotIn('probe_samples', found)
+    lines = (self.output_dir / 'delta_2/seed_0/samples.txt').read_text()
+    samples = [line for line in lines.split('\n') if len(line) == 16]
+    self.assertGreaterEqual(len(samples), 20)
+
+  def test_convolution(self):
+    self.run_main(
+        delta_vae_text,
+        text_file=self.text_file,
+        decoder='convolution',
+        methods=['none'],
+    )
+    self.assertEqual(self.results('none')['rate'], 0)
+
+  def test_bad_flags(self):
+    line = self.run_failing(
+        delta_vae_text, text_file=self.text_file, block_length=5
+    )
+    self.assertIn('received 16 and 5', line)
+    line = self.run_failing(delta_vae_text, text_file='/none')
+    self.assertIn('/none', line)
+
+
+if __name__ == '__main__':
+  tf.test.main()
