@@ -15,7 +15,7 @@ SYNTAX = (
 )
 BASES = ('factorized', 'autoregressive')
 CAUSAL_NETWORKS = ('table', 'made', 'lstm', 'convolution', 'transformer')
-BIPARTITE_NETWORKS = ('table', 'dense', 'transformer')
+BIPARTITE_NETWORKS = ('table', 'dense', 'convolution', 'transformer')
 MASKS = ('all_but_one', 'alternating')
 GRADIENTS = ('softmax', 'gumbel', 'reinmax')
 # Of tables. Where all classes tie the argmax is the first one, no shift: flows
@@ -188,6 +188,15 @@ def _bipartite_network(num_outputs, length, mask, options, seed):
               keras.layers.Reshape([length, num_outputs]),
           ]
       )
+    case 'convolution':
+      return _BothWays(
+          *(
+              dlvm.layers.CausalConvolution(
+                  num_outputs, options.units, _DILATIONS, seed=seed + offset
+              )
+              for offset in range(2)
+          )
+      )
     case 'transformer':
       return dlvm.layers.BidirectionalTransformer(
           num_outputs, *_TRANSFORMER, options.units, seed=seed
@@ -196,3 +205,16 @@ def _bipartite_network(num_outputs, length, mask, options, seed):
 
 def _num_outputs(num_classes, options):
   return num_classes * (1 + options.with_scale)
+
+
+class _BothWays(keras.layers.Layer):
+  """Adds what one network sees before a position to what another does after."""
+
+  def __init__(self, causal, other_causal):
+    super().__init__(name='both_ways')
+    self._before = causal
+    self._after = dlvm.layers.AntiCausal(other_causal)
+
+  def call(self, inputs, context=None):
+    kwargs = {} if context is None else {'context': context}
+    return self._before(inputs, **kwargs) + self._after(inputs, **kwargs)

@@ -64,6 +64,7 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
       ('factorized+3xbipartite', {'bipartite_network': 'table'}),
       ('factorized+2xbipartite', {'masks': 'alternating', 'with_scale': True}),
       ('factorized+bipartite', {'bipartite_network': 'transformer'}),
+      ('factorized+bipartite', {'bipartite_network': 'convolution'}),
       ('factorized+2xsorting', {'bipartite_network': 'table'}),
       ('factorized+sorting+bipartite+autoregressive', {'gradient': 'reinmax'}),
   )
@@ -111,7 +112,7 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_seed_is_that_of_the_weights(self):
     codes = np.array(list(np.ndindex(4, 4, 4)), np.int32)
-    for network in ('table', 'dense'):
+    for network in ('table', 'dense', 'convolution'):
       a, b, c = (
           self.build(
               'autoregressive+2xbipartite', seed, bipartite_network=network
