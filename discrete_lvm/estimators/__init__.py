@@ -1,5 +1,6 @@
 """Estimators of gradients of expectations over discrete variables."""
 
+from discrete_lvm.estimators.darn import DARN
 from discrete_lvm.estimators.decoupled_straight_through_gumbel_softmax import (
     DecoupledStraightThroughGumbelSoftmax,
 )
@@ -15,8 +16,13 @@ from discrete_lvm.estimators.minimum_variance import MinimumVariance
 from discrete_lvm.estimators.moving_average_baseline import (
     MovingAverageBaseline,
 )
+from discrete_lvm.estimators.muprop import MuProp
 from discrete_lvm.estimators.nvil import NVIL
 from discrete_lvm.estimators.reinmax import ReinMax
+from discrete_lvm.estimators.rebar import REBAR
+from discrete_lvm.estimators.reinmax import ReinMax
+from discrete_lvm.estimators.relax import RELAX
+from discrete_lvm.estimators.rodeo import RODEO
 from discrete_lvm.estimators.score_function import ScoreFunction
 from discrete_lvm.estimators.slope_annealed_straight_through import (
     SlopeAnnealedStraightThrough,
@@ -30,6 +36,7 @@ from discrete_lvm.estimators.vimco import VIMCO
 
 # The names that flags take.
 ESTIMATORS = {
+    'darn': DARN,
     'decoupled_straight_through_gumbel_softmax': (
         DecoupledStraightThroughGumbelSoftmax
     ),
@@ -40,8 +47,13 @@ ESTIMATORS = {
     'leave_one_out': LeaveOneOut,
     'minimum_variance': MinimumVariance,
     'moving_average_baseline': MovingAverageBaseline,
+    'muprop': MuProp,
     'nvil': NVIL,
     'reinmax': ReinMax,
+    'rebar': REBAR,
+    'reinmax': ReinMax,
+    'relax': RELAX,
+    'rodeo': RODEO,
     'score_function': ScoreFunction,
     'slope_annealed_straight_through': SlopeAnnealedStraightThrough,
     'straight_through': StraightThrough,
@@ -51,6 +63,7 @@ ESTIMATORS = {
 }
 
 __all__ = [
+    'DARN',
     'DecoupledStraightThroughGumbelSoftmax',
     'ESTIMATORS',
     'Estimator',
@@ -61,7 +74,11 @@ __all__ = [
     'LeaveOneOut',
     'MinimumVariance',
     'MovingAverageBaseline',
+    'MuProp',
     'NVIL',
+    'REBAR',
+    'RELAX',
+    'RODEO',
     'ReinMax',
     'ScoreFunction',
     'SlopeAnnealedStraightThrough',

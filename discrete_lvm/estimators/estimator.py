@@ -93,11 +93,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
       training: bool = True,
   ) -> tf.Tensor:
     logits = tf.convert_to_tensor(logits)
-    ops.static_num_classes(logits, 'logits', minimum=2)
-    if logits.shape.rank < 2:
-      raise ValueError(
-          f'Expected `logits` of shape [..., N, K]; received {logits.shape}.'
-      )
+    check_logits_shape(logits.shape)
     logits = tf.cast(logits, tf.float32)
     if noise is not None:
       noise = self._check_noise(noise, logits)
@@ -149,6 +145,31 @@ class Estimator(keras.layers.Layer, abc.ABC):
     if self.importance_weighted:
       return -ops.log_mean_exp(-values)
     return tf.reduce_mean(values, axis=0)
+
+  def _with_trained_gradient(self, values, logits, compute_gradient):
+    """Adds a gradient for the logits, and trains the weights on its variance.
+
+    As the mean of the gradient does not depend on the trainable weights, the
+    gradient of its squared norm is for them that of its variance.
+
+    Args:
+      values: float32 `Tensor`, shape `[...]`.
+      logits: float32 `Tensor`, shape `[..., N, K]`.
+      compute_gradient: Function of nothing to the gradient `[..., N, K]`.
+
+    Returns:
+      The values, with that gradient for the logits, and for the trainable
+      weights the one of its squared norm.
+    """
+    weights = self.trainable_weights
+    variables = [weight.value for weight in weights]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(variables)
+      gradient = compute_gradient()
+      squared_norm = tf.reduce_sum(gradient**2)
+    own_gradients = tape.gradient(squared_norm, variables)
+    values = ops.with_logits_gradient(values, logits, gradient)
+    return ops.with_own_gradient(values, weights, own_gradients)
 
   def _check_noise(self, noise, logits):
     noise = tf.cast(noise, tf.float32)
@@ -208,6 +229,22 @@ def static_event(logits: tf.Tensor) -> tuple[int, int]:
   return num_latents, num_classes
 
 
+def check_logits_shape(shape: tf.TensorShape) -> None:
+  """Raises unless a shape is `[..., N, K]` with a static K of at least 2.
+
+  Args:
+    shape: Static shape of logits.
+
+  Raises:
+    ValueError: If it is not.
+  """
+  ops.static_num_classes(shape, 'logits', minimum=2)
+  if shape.rank < 2:
+    raise ValueError(
+        f'Expected `logits` of shape [..., N, K]; received {shape}.'
+    )
+
+
 def evaluate(objective: Objective, codes: tf.Tensor) -> tf.Tensor:
   """Calls an objective and checks the shape of what it returns.
 
@@ -228,6 +265,28 @@ def evaluate(objective: Objective, codes: tf.Tensor) -> tf.Tensor:
         f'for codes of shape {codes.shape}; received {values.shape}.'
     )
   return values
+
+
+def evaluate_with_slopes(
+    objective: Objective, codes: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Calls an objective, and differentiates it in its codes.
+
+  Args:
+    objective: As for `evaluate`, differentiable.
+    codes: Floating `Tensor`, shape `[..., N, K]`.
+
+  Returns:
+    The values, float32 of shape `[...]`, and the derivative of each in its
+    codes, shape `[..., N, K]`: zero where there is none.
+
+  Raises:
+    ValueError: As `evaluate` raises.
+  """
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch(codes)
+    values = evaluate(objective, codes)
+  return values, tape.gradient(values, codes, unconnected_gradients='zero')
 
 
 def _split(codes, num_samples):

@@ -2,7 +2,6 @@
 
 import keras
 
-from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
 from discrete_lvm.estimators import score_estimator
 
@@ -53,8 +52,4 @@ class LeaveOneOut(score_estimator.ScoreEstimator):
 
   def _signals(self, samples, **context):
     del context
-    if self.importance_weighted:
-      baseline = -ops.leave_one_out_log_mean_exp(-samples)
-    else:
-      baseline = ops.leave_one_out_mean(samples)
-    return self._costs(samples) - baseline
+    return self._costs(samples) - self._costs_of_others(samples)

@@ -23,26 +23,14 @@ class ScoreEstimator(estimator.Estimator):
   """
 
   def _estimate(self, logits, objective, seed, noise, **context):
-    sample_shape = [self.num_samples] if self._has_samples else []
-    codes = ops.one_hot_argmax(
-        ops.perturb(
-            logits,
-            seed=seed,
-            noise=noise,
-            sample_shape=sample_shape if noise is None else (),
-        )
-    )
+    codes = self._draw(logits, seed, noise)
     samples = estimator.evaluate(objective, codes)
     values = self._reduce(samples)
     signals = self._signals(tf.stop_gradient(samples), **context)
     weighted = signals[..., tf.newaxis, tf.newaxis] * ops.categorical_score(
         codes, logits
     )
-    if self._has_samples:
-      # Every sample has a share in the bound, but only in its part of the mean.
-      add_up = tf.reduce_sum if self.importance_weighted else tf.reduce_mean
-      weighted = add_up(weighted, axis=0)
-    return ops.with_logits_gradient(values, logits, weighted)
+    return ops.with_logits_gradient(values, logits, self._add_up(weighted))
 
   def _estimate_samples(self, logits, objective, seed, noise, **context):
     # All at once, so that a signal can compare samples.
@@ -52,11 +40,37 @@ class ScoreEstimator(estimator.Estimator):
   def _has_samples(self):
     return self.num_samples > 1
 
+  def _draw(self, logits, seed, noise):
+    """Draws codes, `[S, ..., N, K]`, or `[..., N, K]` where S is 1."""
+    sample_shape = [self.num_samples] if self._has_samples else []
+    return ops.one_hot_argmax(
+        ops.perturb(
+            logits,
+            seed=seed,
+            noise=noise,
+            sample_shape=sample_shape if noise is None else (),
+        )
+    )
+
+  def _add_up(self, gradients):
+    """Returns the gradient of an example, given that of each sample."""
+    if not self._has_samples:
+      return gradients
+    # Every sample has a share in the bound, but only in its part of the mean.
+    add_up = tf.reduce_sum if self.importance_weighted else tf.reduce_mean
+    return add_up(gradients, axis=0)
+
   def _costs(self, samples):
     """Returns what each sample is to answer for, the shape of `samples`."""
     if self._has_samples and self.importance_weighted:
       return tf.zeros_like(samples) + self._reduce(samples)
     return samples
+
+  def _costs_of_others(self, samples):
+    """Returns what the cost of each sample is by those of the others."""
+    if self.importance_weighted:
+      return -ops.leave_one_out_log_mean_exp(-samples)
+    return ops.leave_one_out_mean(samples)
 
   @abc.abstractmethod
   def _signals(self, samples, **context):

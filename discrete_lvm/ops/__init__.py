@@ -12,6 +12,9 @@ from discrete_lvm.ops.categorical import categorical_entropy
 from discrete_lvm.ops.categorical import categorical_kl
 from discrete_lvm.ops.categorical import categorical_score
 from discrete_lvm.ops.categorical import one_hot_log_prob
+from discrete_lvm.ops.control_variates import gibbs_stein
+from discrete_lvm.ops.control_variates import gibbs_stein_score
+from discrete_lvm.ops.control_variates import rebar_gradient
 from discrete_lvm.ops.delta_categorical import delta_categorical
 from discrete_lvm.ops.delta_gaussian import delta_gaussian
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
@@ -107,6 +110,8 @@ __all__ = [
     'gapped_straight_through',
     'gaussian_ar1_kl',
     'gaussian_ar1_kl_terms',
+    'gibbs_stein',
+    'gibbs_stein_score',
     'gumbel',
     'gumbel_argmax',
     'gumbel_rao',
@@ -139,6 +144,7 @@ __all__ = [
     'perturb_given_argmax',
     'random_mask',
     'rank_codes',
+    'rebar_gradient',
     'reinmax',
     'reinmax_argmax',
     'resample_noise',
