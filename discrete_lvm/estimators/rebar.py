@@ -16,9 +16,11 @@ class REBAR(relaxed_control.RelaxedControl):
 
   Unbiased, for any objective that is differentiable in relaxed codes. The scale
   and the temperature are weights that are trained on the variance in the same
-  step as all else. The paper has two classes, this any number; like the paper's
-  it ties `z~` to `z`, here so that both have the same value. So it needs two
-  evaluations of the objective a sample, one of them at relaxed codes.
+  step as all else; the gradient for the first differentiates the objective
+  twice. The paper has two classes, this any number. As there `z~` is tied to
+  `z`: it has the value of `z`, though not its derivative (see
+  `ops.rebar_gradient`). So two evaluations of the objective a sample do, one of
+  them at relaxed codes.
 
   Args:
     temperature: Positive number, the initial temperature; the weight

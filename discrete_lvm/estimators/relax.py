@@ -20,9 +20,10 @@ class RELAX(relaxed_control.RelaxedControl):
 
   Unbiased, for any objective that is differentiable in relaxed codes. The
   network `r`, the scale and the temperature are trained on the variance in the
-  same step as all else. Unlike in the paper `z~` is tied to `z`, as in `REBAR`,
-  so that it needs two evaluations of the objective a sample, one of them at
-  relaxed codes, and one of the network.
+  same step as all else; the gradient for them differentiates the objective
+  twice. Unlike in the paper `z~` is tied to `z` as in `REBAR`, so that two
+  evaluations of the objective a sample do, one of them at relaxed codes, and
+  one of the network.
 
   Args:
     network: Keras layer or model from `[batch, M]` to `[batch, 1]` that can be

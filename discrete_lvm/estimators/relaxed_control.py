@@ -57,10 +57,9 @@ class RelaxedControl(estimator.Estimator):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     fixed = tf.stop_gradient(logits)
-    noise = ops.perturb(tf.zeros_like(fixed), seed=seed, noise=noise)
-    z = fixed + noise
-    codes = ops.one_hot_argmax(z)
-    values = estimator.evaluate(objective, codes)
+    # A class of probability zero stays so, and an infinity makes no NaN.
+    z = tf.maximum(ops.perturb(fixed, seed=seed, noise=noise), -1e30)
+    values = estimator.evaluate(objective, ops.one_hot_argmax(z))
 
     def control(z):
       return self._control(z, objective, **context)
@@ -68,7 +67,7 @@ class RelaxedControl(estimator.Estimator):
     def compute_gradient():
       controls, slopes = estimator.evaluate_with_slopes(control, z)
       signals = tf.stop_gradient(values) - controls
-      return ops.rebar_gradient(signals, slopes, codes, fixed, noise)
+      return ops.rebar_gradient(signals, slopes, z, fixed)
 
     return self._with_trained_gradient(values, logits, compute_gradient)
 
@@ -87,8 +86,6 @@ class RelaxedControl(estimator.Estimator):
 
   def _relaxed_objective(self, z, objective):
     """Returns `scale * objective(softmax(z / temperature))`, shape `[...]`."""
-    # A class of probability zero stays so, and `0 * inf` is NaN.
-    z = tf.maximum(z, -1e30)
     relaxed = tf.nn.softmax(z * tf.exp(-self.log_temperature.value))
     return self.scale.value * estimator.evaluate(objective, relaxed)
 

@@ -3,58 +3,59 @@
 import tensorflow as tf
 
 from discrete_lvm.ops import categorical
-from discrete_lvm.ops import gumbel_race
+from discrete_lvm.ops import straight_through
 
 
 def rebar_gradient(
     signals: tf.Tensor,
     slopes: tf.Tensor,
-    codes: tf.Tensor,
+    z: tf.Tensor,
     logits: tf.Tensor,
-    noise: tf.Tensor,
     name: str = 'rebar_gradient',
 ) -> tf.Tensor:
   """Computes `signal * d log q(b) + d c(z) - d c(z~)` for the logits.
 
-  `z = logits + noise` decides the codes `b`, and `z~` is drawn anew given them.
-  If the signal is `f(b) - c(z~)`, the mean is the gradient of `E[f(b)]` for any
-  function `c`. Here `z~` is made from the noise of `z` so that it has the value
-  of `z`: then one evaluation of `c` serves for both, and only their derivatives
-  for the logits differ.
+  `z = logits + gumbel` has the argmax `b`, and `z~` is drawn as `z` is given
+  `b`. With the signal `f(b) - c(z~)` the mean is the gradient of `E[f(b)]`, for
+  any function `c`. The draw is tied to `z`, so that `z~` has its value and one
+  evaluation of `c` serves for both, but another derivative for the logits,
+  which `ops.perturb_given_argmax` shows: `z_k` less the largest has
+  `(1 - exp(z_k - max(z))) * (1[j = k] - p_j)`, and the largest has `p_j`.
 
   Args:
-    signals: float32 or float64 `Tensor`, shape `[...]`: `f(b) - c(z)`.
+    signals: Floating `Tensor`, shape `[...]`: `f(b) - c(z)`.
     slopes: `Tensor`, shape `[..., N, K]`: the derivative of `c` at `z`.
-    codes: One-hot `Tensor`, shape `[..., N, K]`: the argmax of `z`.
+    z: `Tensor`, shape `[..., N, K]`: the perturbed logits.
     logits: `Tensor`, shape `[..., N, K]`, in nats; -inf is probability zero.
-    noise: Standard Gumbel noise, shape `[..., N, K]`.
     name: Python `str`, name scope of the ops.
 
   Returns:
-    `Tensor` like `logits`, differentiable in `signals` and `slopes`.
+    `Tensor` like `logits`.
 
   Example:
-    >>> noise, codes = tf.constant([[0., 1.]]), [[0., 1.]]
-    >>> rebar_gradient(6., [[0., 2.]], codes, tf.zeros([1, 2]), noise).numpy()
+    >>> z, logits = tf.constant([[-20., 1.]]), tf.zeros([1, 2])
+    >>> rebar_gradient(6., [[-2., 2.]], z, logits).numpy()
     array([[-4.,  4.]], dtype=float32)
 
   References:
     George Tucker, Andriy Mnih, Chris J. Maddison, Dieterich Lawson, Jascha
     Sohl-Dickstein. REBAR: Low-Variance, Unbiased Gradient Estimates for
     Discrete Latent Variable Models. NeurIPS 2017.
-    https://arxiv.org/abs/1703.07370. Section 3.
+    https://arxiv.org/abs/1703.07370. Section 3, for two classes.
   """
   with tf.name_scope(name):
-    logits = tf.stop_gradient(tf.convert_to_tensor(logits))
-    noise = tf.stop_gradient(tf.convert_to_tensor(noise))
+    z = tf.convert_to_tensor(z)
     signals = tf.convert_to_tensor(signals)[..., tf.newaxis, tf.newaxis]
-    anew = gumbel_race.resample_noise(logits, noise, codes, num_resamples=1)[0]
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-      tape.watch(logits)
-      z_given_codes = gumbel_race.perturb_given_argmax(logits, anew, codes)
-    given_codes = tape.gradient(z_given_codes, logits, output_gradients=slopes)
+    codes = straight_through.one_hot_argmax(z)
     score = categorical.categorical_score(codes, logits)
-    return signals * score + slopes - given_codes
+    ratios = tf.exp(z - tf.reduce_max(z, axis=-1, keepdims=True))
+    ties = slopes * ratios
+    probs = codes - score
+    return (
+        signals * score
+        + ties
+        - probs * tf.reduce_sum(ties, axis=-1, keepdims=True)
+    )
 
 
 def gibbs_stein(
