@@ -71,6 +71,13 @@ class Estimator(keras.layers.Layer, abc.ABC):
     self.num_samples = num_samples
     self.importance_weighted = importance_weighted
 
+  @property
+  def compute_dtype(self):
+    """The dtype of the weights, whatever the policy says."""
+    # Else Keras would read the weights of a network inside as half-precision
+    # copies, which no gradient leads back from.
+    return self.variable_dtype
+
   def build(
       self,
       logits_shape: Sequence[int | None],
@@ -126,7 +133,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
       # S samples of N latents are one sample of S * N latents, so that the
       # bound is one objective as any other.
       def bound(codes):
-        return self._reduce(evaluate(objective, _split(codes, num_samples)))
+        return self._reduce(evaluate(objective, split(codes, num_samples)))
 
       logits = tf.concat([logits] * num_samples, axis=-2)
       noise = noise if noise is None else _join(noise)
@@ -146,7 +153,9 @@ class Estimator(keras.layers.Layer, abc.ABC):
       return -ops.log_mean_exp(-values)
     return tf.reduce_mean(values, axis=0)
 
-  def _with_trained_gradient(self, values, logits, compute_gradient):
+  def _with_trained_gradient(
+      self, values, logits, compute_gradient, add_up=tf.identity
+  ):
     """Adds a gradient for the logits, and trains the weights on its variance.
 
     As the mean of the gradient does not depend on the trainable weights, the
@@ -156,6 +165,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
       values: float32 `Tensor`, shape `[...]`.
       logits: float32 `Tensor`, shape `[..., N, K]`.
       compute_gradient: Function of nothing to the gradient `[..., N, K]`.
+      add_up: Function of that gradient to the one whose norm is meant.
 
     Returns:
       The values, with that gradient for the logits, and for the trainable
@@ -166,7 +176,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(variables)
       gradient = compute_gradient()
-      squared_norm = tf.reduce_sum(gradient**2)
+      squared_norm = tf.reduce_sum(add_up(gradient) ** 2)
     own_gradients = tape.gradient(squared_norm, variables)
     values = ops.with_logits_gradient(values, logits, gradient)
     return ops.with_own_gradient(values, weights, own_gradients)
@@ -289,8 +299,16 @@ def evaluate_with_slopes(
   return values, tape.gradient(values, codes, unconnected_gradients='zero')
 
 
-def _split(codes, num_samples):
-  """Splits `[..., S * N, K]` into `[S, ..., N, K]`."""
+def split(codes: tf.Tensor, num_samples: int) -> tf.Tensor:
+  """Splits `[..., S * N, K]` into `[S, ..., N, K]`.
+
+  Args:
+    codes: `Tensor`, shape `[..., S * N, K]`.
+    num_samples: Number of samples S.
+
+  Returns:
+    `Tensor`, shape `[S, ..., N, K]`.
+  """
   return tf.stack(tf.split(codes, num_samples, axis=-2))
 
 

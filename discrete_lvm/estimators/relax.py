@@ -85,8 +85,8 @@ class RELAX(relaxed_control.RelaxedControl):
     if not self.network.built:
       self.network.build((None, size))
 
-  def _control(self, z, objective, features, training, **context):
-    del context
+  def _control(self, z, objective, **context):
+    features = context['features']
     control = self._relaxed_objective(z, objective)
     parts = [_flatten(z, z.shape.rank - 2)]
     if features is not None:
@@ -94,7 +94,7 @@ class RELAX(relaxed_control.RelaxedControl):
     seen = tf.concat(parts, axis=-1)
     size = seen.shape[-1]
     seen = tf.reshape(seen, [-1, size])
-    r = tf.cast(self.network(seen, training=training), tf.float32)
+    r = tf.cast(self.network(seen, training=context['training']), tf.float32)
     if r.shape.rank != 2 or r.shape[-1] != 1:
       raise ValueError(
           f'Expected a `network` from [batch, {size}] to [batch, 1]; received '
@@ -134,6 +134,4 @@ def _flatten(x, batch_ndims):
   """Makes one dimension of all that follow the batch."""
   size = math.prod(x.shape[batch_ndims:])
   shape = tf.concat([tf.shape(x)[:batch_ndims], [size]], axis=0)
-  return tf.ensure_shape(
-      tf.reshape(x, shape), x.shape[:batch_ndims] + [size]
-  )
+  return tf.ensure_shape(tf.reshape(x, shape), x.shape[:batch_ndims] + [size])

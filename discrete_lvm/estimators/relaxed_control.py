@@ -69,7 +69,13 @@ class RelaxedControl(estimator.Estimator):
       signals = tf.stop_gradient(values) - controls
       return ops.rebar_gradient(signals, slopes, z, fixed)
 
-    return self._with_trained_gradient(values, logits, compute_gradient)
+    def add_up(gradient):
+      if not self.importance_weighted:
+        return gradient
+      # The samples of a bound are latents, with the same logits.
+      return tf.reduce_sum(estimator.split(gradient, self.num_samples), axis=0)
+
+    return self._with_trained_gradient(values, logits, compute_gradient, add_up)
 
   @abc.abstractmethod
   def _control(self, z, objective, **context):
