@@ -18,7 +18,6 @@ from discrete_lvm.estimators.moving_average_baseline import (
 )
 from discrete_lvm.estimators.muprop import MuProp
 from discrete_lvm.estimators.nvil import NVIL
-from discrete_lvm.estimators.reinmax import ReinMax
 from discrete_lvm.estimators.rebar import REBAR
 from discrete_lvm.estimators.reinmax import ReinMax
 from discrete_lvm.estimators.relax import RELAX
@@ -49,7 +48,6 @@ ESTIMATORS = {
     'moving_average_baseline': MovingAverageBaseline,
     'muprop': MuProp,
     'nvil': NVIL,
-    'reinmax': ReinMax,
     'rebar': REBAR,
     'reinmax': ReinMax,
     'relax': RELAX,

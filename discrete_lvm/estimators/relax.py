@@ -28,8 +28,8 @@ class RELAX(relaxed_control.RelaxedControl):
   Args:
     network: Keras layer or model from `[batch, M]` to `[batch, 1]` that can be
       differentiated twice, with `M = N * K`, and more with features. By default
-      a hidden layer of 100 tanh units, and zero at first: RELAX starts as
-      REBAR.
+      a hidden layer of 100 tanh units, and almost zero at first: RELAX starts
+      as REBAR.
     temperature: Positive number, the initial temperature; the weight
       `log_temperature` is its logarithm.
     scale: Number, the initial value of the weight `scale`.
@@ -69,7 +69,12 @@ class RELAX(relaxed_control.RelaxedControl):
     self.network = network or keras.Sequential(
         [
             keras.layers.Dense(100, activation='tanh', dtype='float32'),
-            keras.layers.Dense(1, kernel_initializer='zeros', dtype='float32'),
+            # Small, not zero, so that a gradient reaches every layer at once.
+            keras.layers.Dense(
+                1,
+                kernel_initializer=keras.initializers.RandomNormal(0.0, 1e-3),
+                dtype='float32',
+            ),
         ],
         name='control',
     )

@@ -25,14 +25,14 @@ class RODEO(score_estimator.ScoreEstimator):
   evaluations of the objective and of its gradient, and of the network
   `S (S - 1) N K` on two numbers.
 
-  The paper's experiments have two classes, this any number. The network's last
-  layer is zero at first, in place of the authors' two factors outside of it:
-  RODEO starts as `LeaveOneOut`. Importance weighted, the cost and the baseline
-  are those of `LeaveOneOut`.
+  The paper's experiments have two classes, this any number. The default network
+  is almost zero at first, in place of two trained factors of the authors that
+  start at zero: RODEO starts as `LeaveOneOut`. Importance weighted, the cost
+  and the baseline are those of `LeaveOneOut`.
 
   Args:
-    network: Keras layer or model from `[..., 2]` to `[..., 2]`. By default a
-      hidden layer of 100 units.
+    network: Keras layer or model from `[batch, 2]` to `[batch, 2]`. By default
+      a hidden layer of 100 units.
     num_samples: Number of samples S of an example, at least 2.
     **kwargs: Arguments of `Estimator`.
 
@@ -66,7 +66,12 @@ class RODEO(score_estimator.ScoreEstimator):
         [
             keras.layers.Dense(100, dtype='float32'),
             keras.layers.LeakyReLU(negative_slope=0.3, dtype='float32'),
-            keras.layers.Dense(2, kernel_initializer='zeros', dtype='float32'),
+            # Small, not zero, so that a gradient reaches every layer at once.
+            keras.layers.Dense(
+                2,
+                kernel_initializer=keras.initializers.RandomNormal(0.0, 1e-3),
+                dtype='float32',
+            ),
         ],
         name='control',
     )
