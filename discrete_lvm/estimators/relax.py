@@ -109,7 +109,7 @@ class RELAX(relaxed_control.RelaxedControl):
 
   def _features_like(self, control, features):
     """Returns float32 features `[..., M]` of the batch shape of the control."""
-    features = tf.stop_gradient(tf.cast(features, tf.float32))
+    features = tf.cast(features, tf.float32)
     # Where samples are not latents of one example, they come before the batch.
     has_samples = self.num_samples > 1 and not self.importance_weighted
     batch_shape = control.shape[1:] if has_samples else control.shape
