@@ -4,6 +4,12 @@ from discrete_lvm.estimators.darn import DARN
 from discrete_lvm.estimators.decoupled_straight_through_gumbel_softmax import (
     DecoupledStraightThroughGumbelSoftmax,
 )
+from discrete_lvm.estimators.arm import ARM
+from discrete_lvm.estimators.ars import ARS
+from discrete_lvm.estimators.arsm import ARSM
+from discrete_lvm.estimators.disarm import DisARM
+from discrete_lvm.estimators.disarm_stick_breaking import DisARMStickBreaking
+from discrete_lvm.estimators.disarm_tree import DisARMTree
 from discrete_lvm.estimators.estimator import Estimator
 from discrete_lvm.estimators.exact import Exact
 from discrete_lvm.estimators.gapped_straight_through import (
@@ -32,6 +38,7 @@ from discrete_lvm.estimators.straight_through_gumbel_softmax import (
 )
 from discrete_lvm.estimators.sum_and_sample import SumAndSample
 from discrete_lvm.estimators.vimco import VIMCO
+from discrete_lvm.estimators.unordered_set import UnorderedSet
 
 # The names that flags take.
 ESTIMATORS = {
@@ -39,6 +46,12 @@ ESTIMATORS = {
     'decoupled_straight_through_gumbel_softmax': (
         DecoupledStraightThroughGumbelSoftmax
     ),
+    'arm': ARM,
+    'ars': ARS,
+    'arsm': ARSM,
+    'disarm': DisARM,
+    'disarm_stick_breaking': DisARMStickBreaking,
+    'disarm_tree': DisARMTree,
     'exact': Exact,
     'gapped_straight_through': GappedStraightThrough,
     'gumbel_rao': GumbelRao,
@@ -58,11 +71,18 @@ ESTIMATORS = {
     'straight_through_gumbel_softmax': StraightThroughGumbelSoftmax,
     'sum_and_sample': SumAndSample,
     'vimco': VIMCO,
+    'unordered_set': UnorderedSet,
 }
 
 __all__ = [
     'DARN',
     'DecoupledStraightThroughGumbelSoftmax',
+    'ARM',
+    'ARS',
+    'ARSM',
+    'DisARM',
+    'DisARMStickBreaking',
+    'DisARMTree',
     'ESTIMATORS',
     'Estimator',
     'Exact',
@@ -84,4 +104,5 @@ __all__ = [
     'StraightThroughGumbelSoftmax',
     'SumAndSample',
     'VIMCO',
+    'UnorderedSet',
 ]

@@ -1,5 +1,7 @@
 """Pure functions of tensors: noise, gradients, seeds, schedules, numerics."""
 
+from discrete_lvm.ops.antithetic import antithetic_score
+from discrete_lvm.ops.antithetic import gumbel_to_logistic
 from discrete_lvm.ops.ar1 import ar1_alpha_for_rate
 from discrete_lvm.ops.ar1 import ar1_committed_rate
 from discrete_lvm.ops.ar1 import ar1_optimal_scale
@@ -15,6 +17,11 @@ from discrete_lvm.ops.categorical import one_hot_log_prob
 from discrete_lvm.ops.control_variates import gibbs_stein
 from discrete_lvm.ops.control_variates import gibbs_stein_score
 from discrete_lvm.ops.control_variates import rebar_gradient
+from discrete_lvm.ops.decisions import balanced_decisions
+from discrete_lvm.ops.decisions import decide
+from discrete_lvm.ops.decisions import decision_logits
+from discrete_lvm.ops.decisions import decisions_of
+from discrete_lvm.ops.decisions import stick_breaking_decisions
 from discrete_lvm.ops.delta_categorical import delta_categorical
 from discrete_lvm.ops.delta_gaussian import delta_gaussian
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
@@ -78,6 +85,8 @@ from discrete_lvm.ops.surrogate_gradients import with_logits_gradient
 from discrete_lvm.ops.surrogate_gradients import with_own_gradient
 from discrete_lvm.ops.truncation import nucleus_logits
 from discrete_lvm.ops.truncation import top_k_logits
+from discrete_lvm.ops.without_replacement import sample_without_replacement
+from discrete_lvm.ops.without_replacement import unordered_set_weights
 
 __all__ = [
     'CosineSchedule',
@@ -88,6 +97,7 @@ __all__ = [
     'all_but_one_mask',
     'all_codes',
     'alternating_mask',
+    'antithetic_score',
     'ar1_alpha_for_rate',
     'ar1_committed_rate',
     'ar1_from_innovations',
@@ -96,10 +106,14 @@ __all__ = [
     'as_mask',
     'as_order',
     'as_seed',
+    'balanced_decisions',
     'bits_per_dim',
     'categorical_entropy',
     'categorical_kl',
     'categorical_score',
+    'decide',
+    'decision_logits',
+    'decisions_of',
     'delta_categorical',
     'delta_gaussian',
     'delta_gaussian_min_mean',
@@ -116,6 +130,7 @@ __all__ = [
     'gumbel_argmax',
     'gumbel_rao',
     'gumbel_softmax',
+    'gumbel_to_logistic',
     'half_mask',
     'invertible_scales',
     'is_one_hot',
@@ -149,12 +164,15 @@ __all__ = [
     'reinmax_argmax',
     'resample_noise',
     'safe_log',
+    'sample_without_replacement',
     'softmax_argmax',
     'split',
     'standard_normal_kl',
     'static_num_classes',
+    'stick_breaking_decisions',
     'straight_through',
     'top_k_logits',
+    'unordered_set_weights',
     'unrank_codes',
     'with_logits_gradient',
     'with_own_gradient',

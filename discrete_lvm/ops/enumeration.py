@@ -31,12 +31,33 @@ def all_codes(
            [1, 1]])
   """
   with tf.name_scope(name):
-    num_codes = num_classes**num_latents
-    if num_codes > _MAX_CODES:
-      raise ValueError(
-          f'Expected at most 2**16 = {_MAX_CODES} codes to enumerate; received '
-          f'{num_classes}**{num_latents}.'
-      )
+    size = num_codes(num_latents, num_classes)
     shape = [num_classes] * num_latents
-    index = np.stack(np.unravel_index(np.arange(num_codes), shape), axis=-1)
+    index = np.stack(np.unravel_index(np.arange(size), shape), axis=-1)
     return tf.one_hot(index, num_classes)
+
+
+def num_codes(num_latents: int, num_classes: int) -> int:
+  """Returns `K**N`, where that many codes can be enumerated.
+
+  Args:
+    num_latents: N, at least 1.
+    num_classes: K, at least 1.
+
+  Returns:
+    Python `int`.
+
+  Raises:
+    ValueError: If `K**N` is above `2**16`.
+
+  Example:
+    >>> num_codes(num_latents=2, num_classes=3)
+    9
+  """
+  size = num_classes**num_latents
+  if size > _MAX_CODES:
+    raise ValueError(
+        f'Expected at most 2**16 = {_MAX_CODES} codes to enumerate; received '
+        f'{num_classes}**{num_latents}.'
+    )
+  return size

@@ -1,0 +1,185 @@
+"""Codes drawn without replacement, and the law of the set that they form."""
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from discrete_lvm.ops import enumeration
+from discrete_lvm.ops.straight_through import one_hot_argmax
+
+
+def sample_without_replacement(
+    logits: tf.Tensor,
+    noise: tf.Tensor,
+    name: str = 'sample_without_replacement',
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  """Draws S distinct codes of N independent latents, one after another.
+
+  Each draw has the law of the codes that are left, latent by latent: given the
+  latents before, the argmax of the log-mass left for each class plus noise. The
+  mass is summed over all `K**N` codes, never subtracted, so that a code of tiny
+  probability is drawn as often as its probability says.
+
+  Args:
+    logits: float32 `Tensor`, shape `[..., N, K]` with static N and K.
+    noise: Standard Gumbel noise, shape `[S, ..., N, K]` with a static S.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    One-hot codes, shape `[S, ..., N, K]`; their log-probabilities, `[S, ...]`;
+    the log-mass of all the other codes, `[...]`. Where less than S codes have
+    mass, the log-probability of the draws that find none left is -inf.
+
+  Raises:
+    ValueError: If N is not static, or if `K**N` is above `2**16` or below S.
+
+  Example:
+    >>> codes, _, _ = sample_without_replacement(
+    ...     tf.zeros([1, 2]), noise=tf.constant([[[0., 1.]], [[0., 2.]]]))
+    >>> codes.numpy().tolist()
+    [[[0.0, 1.0]], [[1.0, 0.0]]]
+  """
+  with tf.name_scope(name):
+    num_latents, num_classes = logits.shape[-2:]
+    if num_latents is None:
+      raise ValueError(
+          'Expected `logits` of shape [..., N, K] with a static N; received '
+          f'{logits.shape}.'
+      )
+    num_codes = enumeration.num_codes(num_latents, num_classes)
+    num_samples = noise.shape[0]
+    if num_samples > num_codes:
+      raise ValueError(
+          f'Expected at most {num_classes}**{num_latents} = {num_codes} samples '
+          f'without replacement; received {num_samples}.'
+      )
+    batch_shape = tf.shape(logits)[:-2]
+    log_p = tf.nn.log_softmax(logits)
+    left = _outer(log_p, batch_shape, tf.add)
+    codes, log_probs = [], []
+    for sample_noise in tf.unstack(noise):
+      code, rest = [], left
+      for n in range(num_latents):
+        table = tf.reshape(
+            rest, tf.concat([batch_shape, [num_classes, -1]], axis=0)
+        )
+        chosen = one_hot_argmax(
+            tf.reduce_logsumexp(table, axis=-1) + sample_noise[..., n, :]
+        )
+        code.append(chosen)
+        rest = _where(chosen[..., tf.newaxis] > 0, table)
+        rest = tf.reduce_max(rest, axis=-2)
+      codes.append(tf.stack(code, axis=-2))
+      log_probs.append(rest[..., 0])
+      left = _where(_outer(codes[-1], batch_shape, tf.multiply) == 0, left)
+    return (
+        tf.stack(codes),
+        tf.stack(log_probs),
+        tf.reduce_logsumexp(left, axis=-1),
+    )
+
+
+def unordered_set_weights(
+    log_probs: tf.Tensor,
+    log_rest: tf.Tensor,
+    name: str = 'unordered_set_weights',
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Computes how much each element of a set without replacement stands for.
+
+  The weight of an element is its probability to have been the first of the set
+  to be drawn, `p(s) R(D, s)` with the leave-one-out ratio `R`: the weighted sum
+  of a function over the set is an unbiased estimate of its expectation. The
+  baseline weights of an element do the same with that element given and the
+  others drawn from what it leaves.
+
+  The probability to complete the set from a part of it, `sum_s p(s) / rest *
+  (that from the part with s)`, gives both ratios at once. All of the `2**S`
+  terms are positive: nothing cancels.
+
+  Args:
+    log_probs: float32 `Tensor`, shape `[S, ...]`, of each element, in nats;
+      -inf for what was drawn when no mass was left. S is static, at least 2.
+    log_rest: float32 `Tensor`, shape `[...]`, the log-mass of all others.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    Weights, shape `[S, ...]`, and baseline weights, `[S, S, ...]`, of which
+    `[i]` are those for element i. Both sum to one over the last S.
+
+  Example:
+    >>> weights, baseline = unordered_set_weights([-.6931, -.6931], -math.inf)
+    >>> print(weights.numpy().round(2), baseline.numpy().round(2).tolist())
+    [0.5 0.5] [[0.5, 0.5], [0.5, 0.5]]
+
+  References:
+    Wouter Kool, Herke van Hoof, Max Welling. Estimating Gradients for Discrete
+    Random Variables by Sampling without Replacement. ICLR 2020.
+    https://arxiv.org/abs/2002.06043. The leave-one-out ratios of the first and
+    the second order.
+  """
+  with tf.name_scope(name):
+    log_probs = tf.convert_to_tensor(log_probs)
+    num_samples = log_probs.shape[0]
+    rest = tf.convert_to_tensor(log_rest, log_probs.dtype)
+    everything = tf.concat([log_probs, rest[tf.newaxis]], axis=0)
+    parts = [
+        list(itertools.combinations(range(num_samples), size))
+        for size in range(num_samples + 1)
+    ]
+    # Of the parts of each size, `[number of parts, ...]`.
+    log_complete = [tf.zeros_like(log_probs[:1])]
+    for size in reversed(range(num_samples)):
+      index = {part: i for i, part in enumerate(parts[size + 1])}
+      others = [_without(num_samples, part) for part in parts[size]]
+      successors = [
+          [index[tuple(sorted((*part, s)))] for s in left]
+          for part, left in zip(parts[size], others, strict=True)
+      ]
+      undrawn = [[*left, num_samples] for left in others]
+      log_left = tf.reduce_logsumexp(tf.gather(everything, undrawn), axis=1)
+      log_left = log_left[:, tf.newaxis]
+      step = tf.where(
+          tf.equal(log_left, -np.inf),
+          # Without mass, what comes next has no law: say, uniform.
+          tf.constant(-np.log(num_samples - size), log_probs.dtype),
+          tf.gather(log_probs, others) - log_left,
+      )
+      log_complete.append(
+          tf.reduce_logsumexp(
+              step + tf.gather(log_complete[-1], successors), axis=1
+          )
+      )
+    empty, single = log_complete[-1], log_complete[-2]
+    weights = tf.exp(log_probs + single - empty)
+    pairs = {part: i for i, part in enumerate(parts[2])}
+    index = [
+        [pairs.get((min(i, j), max(i, j)), 0) for j in range(num_samples)]
+        for i in range(num_samples)
+    ]
+    baseline = tf.exp(
+        log_probs + tf.gather(log_complete[-3], index) - single[:, tf.newaxis]
+    )
+    itself = tf.reshape(
+        tf.eye(num_samples, dtype=tf.bool),
+        [num_samples, num_samples, *[1] * (log_probs.shape.rank - 1)],
+    )
+    return weights, tf.where(itself, tf.exp(log_probs), baseline)
+
+
+def _outer(x, batch_shape, combine):
+  """Combines `[..., N, K]` into `[..., K**N]`, the last latent fastest."""
+  result = x[..., 0, :]
+  for n in range(1, x.shape[-2]):
+    factor = tf.expand_dims(x[..., n, :], axis=-2)
+    result = combine(result[..., tf.newaxis], factor)
+    result = tf.reshape(result, tf.concat([batch_shape, [-1]], axis=0))
+  return result
+
+
+def _where(condition, log_mass):
+  return tf.where(condition, log_mass, tf.constant(-np.inf, log_mass.dtype))
+
+
+def _without(num_samples, part):
+  return [s for s in range(num_samples) if s not in part]
