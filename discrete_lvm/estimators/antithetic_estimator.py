@@ -35,7 +35,7 @@ class AntitheticEstimator(estimator.Estimator):
         tf.stack([log_odds + logistic, log_odds - logistic]) > 0, decisions
     )
     samples = estimator.evaluate(objective, codes)
-    weights = self._weights(*tf.unstack(codes), logistic, log_odds, decisions)
+    weights = self._weights(codes[0], codes[1], logistic, log_odds, decisions)
     difference = (samples[0] - samples[1]) / 2
     return ops.with_logits_gradient(
         tf.reduce_mean(samples, axis=0),

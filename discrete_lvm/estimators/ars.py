@@ -14,7 +14,8 @@ class ARS(swap_estimator.SwapEstimator):
   `(objective(codes(c)) - mean_m objective(codes(m))) (1 - K pi_j)`
 
   Unbiased, for any objective; `ARM` for K = 2. K evaluations of the objective,
-  for all of the N latents, which swap together.
+  for all of the N latents, which swap together. The factor K is felt in the
+  variance, which `ARSM` lowers.
 
   Args:
     reference: Class j, at least 0.

@@ -12,7 +12,7 @@ _MAX_NUM_SAMPLES = 10
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
 class UnorderedSet(estimator.Estimator):
-  """Weighs the scores of a set D of S distinct codes, drawn without replacement.
+  """Weighs the scores of a set D of S codes, drawn without replacement.
 
   `sum_{s in D} q(s) R(D, s) objective(s)`, plus for the logits the gradient
   `sum_{s in D} q(s) R(D, s) (objective(s) - b(s)) d log q(s) / d logits` with
@@ -63,8 +63,8 @@ class UnorderedSet(estimator.Estimator):
       )
     if importance_weighted:
       raise ValueError(
-          'Expected `importance_weighted` False, as samples without replacement '
-          'are not independent; received True.'
+          'Expected `importance_weighted` False, as samples without '
+          'replacement are not independent; received True.'
       )
     super().__init__(num_samples, importance_weighted, **kwargs)
 
@@ -79,11 +79,13 @@ class UnorderedSet(estimator.Estimator):
     codes, log_probs, log_rest = ops.sample_without_replacement(logits, noise)
     weights, baseline_weights = ops.unordered_set_weights(log_probs, log_rest)
     samples = estimator.evaluate(objective, codes)
-    baselines = tf.reduce_sum(baseline_weights * samples, axis=1)
-    signals = weights * (samples - baselines)
+    # The infinite value of a code that never comes counts for nothing.
+    weigh = tf.math.multiply_no_nan
+    baselines = tf.reduce_sum(weigh(samples, baseline_weights), axis=1)
+    signals = weigh(samples - baselines, weights)
     score = ops.categorical_score(codes, logits)
     return ops.with_logits_gradient(
-        tf.reduce_sum(tf.stop_gradient(weights) * samples, axis=0),
+        tf.reduce_sum(weigh(samples, tf.stop_gradient(weights)), axis=0),
         logits,
         tf.reduce_sum(signals[..., tf.newaxis, tf.newaxis] * score, axis=0),
     )

@@ -67,6 +67,8 @@ def decision_logits(
 ) -> tf.Tensor:
   """Computes the log-odds of each decision, once it is reached.
 
+  It takes memory for `K**2` numbers a vector of logits.
+
   Args:
     logits: Floating `Tensor`, shape `[..., K]`, in nats; -inf is probability
       zero.
@@ -122,9 +124,11 @@ def decide(
            [1., 0., 0.]], dtype=float32)>
   """
   with tf.name_scope(name):
-    is_yes = tf.convert_to_tensor(is_yes)[..., tf.newaxis]
-    agrees = (decisions == 0) | tf.equal(is_yes, decisions == 1)
-    return tf.cast(tf.reduce_all(agrees, axis=-2), tf.float32)
+    signs = tf.where(is_yes, 1.0, -1.0)
+    agreeing = tf.linalg.matvec(tf.cast(decisions.T, tf.float32), signs)
+    # All decisions on the way, and no other, count for a class.
+    depth = np.abs(decisions).sum(axis=0)
+    return tf.cast(tf.equal(agreeing, depth), tf.float32)
 
 
 def decisions_of(

@@ -51,8 +51,8 @@ def sample_without_replacement(
     num_samples = noise.shape[0]
     if num_samples > num_codes:
       raise ValueError(
-          f'Expected at most {num_classes}**{num_latents} = {num_codes} samples '
-          f'without replacement; received {num_samples}.'
+          f'Expected at most {num_classes}**{num_latents} = {num_codes} '
+          f'samples without replacement; received {num_samples}.'
       )
     batch_shape = tf.shape(logits)[:-2]
     log_p = tf.nn.log_softmax(logits)
@@ -153,12 +153,14 @@ def unordered_set_weights(
     empty, single = log_complete[-1], log_complete[-2]
     weights = tf.exp(log_probs + single - empty)
     pairs = {part: i for i, part in enumerate(parts[2])}
-    index = [
+    pair_index = [
         [pairs.get((min(i, j), max(i, j)), 0) for j in range(num_samples)]
         for i in range(num_samples)
     ]
     baseline = tf.exp(
-        log_probs + tf.gather(log_complete[-3], index) - single[:, tf.newaxis]
+        log_probs
+        + tf.gather(log_complete[-3], pair_index)
+        - single[:, tf.newaxis]
     )
     itself = tf.reshape(
         tf.eye(num_samples, dtype=tf.bool),

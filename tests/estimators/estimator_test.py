@@ -146,10 +146,16 @@ class SamplesTest(tf.test.TestCase, parameterized.TestCase):
         logits, lambda z, p: objective_of(exact)(z, tf.fill([3], p))
     )
     score_function = estimators.ScoreFunction()
-    for outer in (score_function, exact):
-      drawn = enumeration.draw(
-          outer, logits, objective_of(score_function), 20_000
-      )
+    pairs = [(score_function, score_function), (exact, score_function)]
+    # Those that evaluate several codes of an example at once.
+    for cls in (
+        estimators.DisARMTree,
+        estimators.ARSM,
+        estimators.UnorderedSet,
+    ):
+      pairs.append((cls(), cls()))
+    for outer, inner in pairs:
+      drawn = enumeration.draw(outer, logits, objective_of(inner), 20_000)
       enumeration.assert_means(drawn, expected)
 
 

@@ -63,9 +63,7 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
         cls(num_samples=3, importance_weighted=True)
       return
     estimator = cls(num_samples=3, importance_weighted=True)
-    values, gradient = _value_and_gradient(
-        estimator, _logits(cls), seed=[0, 1]
-    )
+    values, gradient = _value_and_gradient(estimator, _logits(cls), seed=[0, 1])
     self.assertEqual(values.shape, [4])
     self.assertAllGreater(tf.reduce_max(tf.abs(gradient), [0, -1]), 0.0)
     self.assertAllEqual(np.isfinite(gradient), np.ones(gradient.shape, bool))
