@@ -37,8 +37,8 @@ from discrete_lvm.estimators.straight_through_gumbel_softmax import (
     StraightThroughGumbelSoftmax,
 )
 from discrete_lvm.estimators.sum_and_sample import SumAndSample
-from discrete_lvm.estimators.vimco import VIMCO
 from discrete_lvm.estimators.unordered_set import UnorderedSet
+from discrete_lvm.estimators.vimco import VIMCO
 
 # The names that flags take.
 ESTIMATORS = {
@@ -70,8 +70,8 @@ ESTIMATORS = {
     'straight_through': StraightThrough,
     'straight_through_gumbel_softmax': StraightThroughGumbelSoftmax,
     'sum_and_sample': SumAndSample,
-    'vimco': VIMCO,
     'unordered_set': UnorderedSet,
+    'vimco': VIMCO,
 }
 
 __all__ = [
@@ -103,6 +103,6 @@ __all__ = [
     'StraightThrough',
     'StraightThroughGumbelSoftmax',
     'SumAndSample',
-    'VIMCO',
     'UnorderedSet',
+    'VIMCO',
 ]

@@ -87,33 +87,14 @@ def _sum_and_sample(logits, noise, num_summed):
     The k likeliest codes `[k, ..., N, K]`, an exact sample of the others
     `[..., N, K]`, and the probability of the others, `[...]`.
   """
-  num_latents, num_classes = estimator.static_event(logits)
-  codes = ops.all_codes(num_latents, num_classes)
-  log_p = tf.nn.log_softmax(tf.stop_gradient(logits))
-  batch_shape = tf.shape(logits)[:-2]
-  log_q = log_p[..., 0, :]
-  for n in range(1, num_latents):
-    log_q = log_q[..., :, tf.newaxis] + log_p[..., n, tf.newaxis, :]
-    log_q = tf.reshape(
-        log_q, tf.concat([batch_shape, [num_classes ** (n + 1)]], 0)
-    )
+  codes = ops.all_codes(*estimator.static_event(logits))
+  log_q = ops.joint_log_probs(tf.stop_gradient(logits))
   num_summed = min(num_summed, codes.shape[0])
   _, top = tf.math.top_k(log_q, num_summed)
   is_summed = tf.reduce_any(tf.one_hot(top, codes.shape[0]) > 0, axis=-2)
   log_rest = tf.where(is_summed, -float('inf'), log_q)
   rest = tf.exp(tf.reduce_logsumexp(log_rest, axis=-1))
-  # One latent after another, each given those before it.
-  sampled = []
-  for n in range(num_latents):
-    log_rest = tf.reshape(
-        log_rest, tf.concat([batch_shape, [num_classes, -1]], 0)
-    )
-    conditional = tf.reduce_logsumexp(log_rest, axis=-1)
-    sampled.append(ops.one_hot_argmax(conditional + noise[..., n, :]))
-    is_chosen = sampled[-1][..., tf.newaxis] > 0
-    log_rest = tf.reduce_max(
-        tf.where(is_chosen, log_rest, -float('inf')), axis=-2
-    )
+  sampled, _ = ops.sample_joint(log_rest, noise)
   batch_ndims = logits.shape.rank - 2
   top = tf.transpose(top, [batch_ndims, *range(batch_ndims)])
-  return tf.gather(codes, top), tf.stack(sampled, axis=-2), rest
+  return tf.gather(codes, top), sampled, rest

@@ -70,6 +70,7 @@ class UnorderedSet(estimator.Estimator):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
+    estimator.static_event(logits)
     noise = ops.perturb(
         tf.zeros_like(logits),
         seed=seed,

@@ -27,6 +27,8 @@ from discrete_lvm.ops.delta_gaussian import delta_gaussian
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_scales
 from discrete_lvm.ops.enumeration import all_codes
+from discrete_lvm.ops.enumeration import joint_log_probs
+from discrete_lvm.ops.enumeration import sample_joint
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl_terms
 from discrete_lvm.ops.gumbel import exponential
@@ -134,6 +136,7 @@ __all__ = [
     'half_mask',
     'invertible_scales',
     'is_one_hot',
+    'joint_log_probs',
     'leave_one_out_log_mean_exp',
     'leave_one_out_mean',
     'linear_recurrence',
@@ -164,6 +167,7 @@ __all__ = [
     'reinmax_argmax',
     'resample_noise',
     'safe_log',
+    'sample_joint',
     'sample_without_replacement',
     'softmax_argmax',
     'split',

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.ops import enumeration
-from discrete_lvm.ops.straight_through import one_hot_argmax
 
 
 def sample_without_replacement(
@@ -16,9 +15,8 @@ def sample_without_replacement(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
   """Draws S distinct codes of N independent latents, one after another.
 
-  Each draw has the law of the codes that are left, latent by latent: given the
-  latents before, the argmax of the log-mass left for each class plus noise. The
-  mass is summed over all `K**N` codes, never subtracted, so that a code of tiny
+  Each draw has the law of the codes that are left, as `sample_joint` draws it.
+  Mass is summed over the `K**N` codes, never subtracted, so that a code of tiny
   probability is drawn as often as its probability says.
 
   Args:
@@ -32,7 +30,7 @@ def sample_without_replacement(
     mass, the log-probability of the draws that find none left is -inf.
 
   Raises:
-    ValueError: If N is not static, or if `K**N` is above `2**16` or below S.
+    ValueError: If `K**N` is above `2**16` or below S.
 
   Example:
     >>> codes, _, _ = sample_without_replacement(
@@ -42,37 +40,24 @@ def sample_without_replacement(
   """
   with tf.name_scope(name):
     num_latents, num_classes = logits.shape[-2:]
-    if num_latents is None:
-      raise ValueError(
-          'Expected `logits` of shape [..., N, K] with a static N; received '
-          f'{logits.shape}.'
-      )
-    num_codes = enumeration.num_codes(num_latents, num_classes)
+    left = enumeration.joint_log_probs(logits)
+    num_codes = num_classes**num_latents
     num_samples = noise.shape[0]
     if num_samples > num_codes:
       raise ValueError(
           f'Expected at most {num_classes}**{num_latents} = {num_codes} '
           f'samples without replacement; received {num_samples}.'
       )
-    batch_shape = tf.shape(logits)[:-2]
-    log_p = tf.nn.log_softmax(logits)
-    left = _outer(log_p, batch_shape, tf.add)
+    powers = num_classes ** np.arange(num_latents)[::-1]
     codes, log_probs = [], []
     for sample_noise in tf.unstack(noise):
-      code, rest = [], left
-      for n in range(num_latents):
-        table = tf.reshape(
-            rest, tf.concat([batch_shape, [num_classes, -1]], axis=0)
-        )
-        chosen = one_hot_argmax(
-            tf.reduce_logsumexp(table, axis=-1) + sample_noise[..., n, :]
-        )
-        code.append(chosen)
-        rest = _where(chosen[..., tf.newaxis] > 0, table)
-        rest = tf.reduce_max(rest, axis=-2)
-      codes.append(tf.stack(code, axis=-2))
-      log_probs.append(rest[..., 0])
-      left = _where(_outer(codes[-1], batch_shape, tf.multiply) == 0, left)
+      code, log_prob = enumeration.sample_joint(left, sample_noise)
+      codes.append(code)
+      log_probs.append(log_prob)
+      digits = tf.argmax(code, axis=-1, output_type=tf.int32)
+      index = tf.reduce_sum(digits * powers, axis=-1)
+      is_drawn = tf.one_hot(index, num_codes) > 0
+      left = tf.where(is_drawn, tf.constant(-np.inf, left.dtype), left)
     return (
         tf.stack(codes),
         tf.stack(log_probs),
@@ -167,20 +152,6 @@ def unordered_set_weights(
         [num_samples, num_samples, *[1] * (log_probs.shape.rank - 1)],
     )
     return weights, tf.where(itself, tf.exp(log_probs), baseline)
-
-
-def _outer(x, batch_shape, combine):
-  """Combines `[..., N, K]` into `[..., K**N]`, the last latent fastest."""
-  result = x[..., 0, :]
-  for n in range(1, x.shape[-2]):
-    factor = tf.expand_dims(x[..., n, :], axis=-2)
-    result = combine(result[..., tf.newaxis], factor)
-    result = tf.reshape(result, tf.concat([batch_shape, [-1]], axis=0))
-  return result
-
-
-def _where(condition, log_mass):
-  return tf.where(condition, log_mass, tf.constant(-np.inf, log_mass.dtype))
 
 
 def _without(num_samples, part):

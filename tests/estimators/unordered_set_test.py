@@ -142,6 +142,14 @@ class UnorderedSetTest(tf.test.TestCase, parameterized.TestCase):
       estimators.UnorderedSet(3)(
           tf.zeros([4, 17, 2]), objective=tf.reduce_sum, seed=[0, 1]
       )
+    compiled = tf.function(
+        lambda x: estimators.UnorderedSet(3)(
+            x, objective=tf.reduce_sum, seed=[0, 1]
+        ),
+        input_signature=[tf.TensorSpec([None, 3])],
+    )
+    with self.assertRaisesRegex(ValueError, 'with a static N'):
+      compiled(tf.zeros([1, 3]))
 
 
 if __name__ == '__main__':

@@ -117,7 +117,9 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
   @parameterized.parameters('uniform', 'learned')
   def test_gradient_reaches_every_weight(self, prior):
     for cls in estimators.ESTIMATORS.values():
-      model = _make(prior=prior, estimator=cls())
+      # Six logits either way, as two are all that some take.
+      shape = (3, 2) if cls in (estimators.ARM, estimators.DisARM) else (2, 3)
+      model = _make(*shape, prior=prior, estimator=cls())
       with tf.GradientTape() as tape:
         terms = model.loss_terms(X, seed=[0, 1])
         loss = tf.add_n(list(terms.values()))

@@ -26,6 +26,39 @@ class EnumerationTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r'received 10\*\*1000'):
       ops.all_codes(1000, 10)
 
+  @parameterized.parameters((1, 3), (2, 3), (4, 2))
+  def test_joint_log_probs_are_those_of_all_codes(
+      self, num_latents, num_classes
+  ):
+    logits = tf.random.stateless_normal([5, num_latents, num_classes], [0, 1])
+    codes = ops.all_codes(num_latents, num_classes)
+    expected = tf.reduce_sum(
+        ops.one_hot_log_prob(codes, logits[:, tf.newaxis]), axis=-1
+    )
+    log_probs = ops.joint_log_probs(logits)
+    self.assertAllClose(log_probs, expected)
+    # Of independent latents, the sample is that of each.
+    noise = ops.gumbel(logits.shape, [0, 2])
+    sampled, log_mass = ops.sample_joint(log_probs, noise)
+    self.assertAllEqual(sampled, ops.one_hot_argmax(logits + noise))
+    self.assertAllClose(
+        log_mass,
+        tf.reduce_sum(ops.one_hot_log_prob(sampled, logits), axis=-1),
+    )
+
+  def test_samples_of_dependent_latents_have_their_law(self):
+    draws = 20_000
+    log_mass = tf.random.stateless_normal([8], [0, 1]) + 3.0
+    codes, _ = ops.sample_joint(
+        tf.repeat(log_mass[tf.newaxis], draws, axis=0),
+        ops.gumbel([draws, 3, 2], [0, 2]),
+    )
+    index = np.argmax(codes, -1) @ [4, 2, 1]
+    p = tf.nn.softmax(log_mass).numpy()
+    error = np.sqrt(p * (1 - p) / draws)
+    frequencies = np.bincount(index, minlength=8) / draws
+    self.assertAllLess(np.abs(frequencies - p) / error, 4.0)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -95,11 +95,6 @@ class SampleWithoutReplacementTest(tf.test.TestCase, parameterized.TestCase):
       ops.sample_without_replacement(tf.zeros([1, 3]), tf.zeros([4, 1, 3]))
     with self.assertRaisesRegex(ValueError, r'at most 2\*\*16 = 65536 codes'):
       ops.sample_without_replacement(tf.zeros([17, 2]), tf.zeros([2, 17, 2]))
-    with self.assertRaisesRegex(ValueError, 'with a static N'):
-      tf.function(
-          lambda x: ops.sample_without_replacement(x, tf.zeros([2, 1, 3])),
-          input_signature=[tf.TensorSpec([None, 3])],
-      )(tf.zeros([1, 3]))
 
 
 class UnorderedSetWeightsTest(tf.test.TestCase, parameterized.TestCase):
