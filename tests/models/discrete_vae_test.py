@@ -38,6 +38,11 @@ def _make(
   )
 
 
+def _shape_for(cls):
+  """Returns N and K: six logits either way, as some take two classes alone."""
+  return (3, 2) if cls in (estimators.ARM, estimators.DisARM) else (2, 3)
+
+
 def _all_codes(num_latents, num_classes):
   codes = itertools.product(range(num_classes), repeat=num_latents)
   return tf.one_hot(list(codes), num_classes)
@@ -117,9 +122,7 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
   @parameterized.parameters('uniform', 'learned')
   def test_gradient_reaches_every_weight(self, prior):
     for cls in estimators.ESTIMATORS.values():
-      # Six logits either way, as two are all that some take.
-      shape = (3, 2) if cls in (estimators.ARM, estimators.DisARM) else (2, 3)
-      model = _make(*shape, prior=prior, estimator=cls())
+      model = _make(*_shape_for(cls), prior=prior, estimator=cls())
       with tf.GradientTape() as tape:
         terms = model.loss_terms(X, seed=[0, 1])
         loss = tf.add_n(list(terms.values()))
@@ -225,7 +228,7 @@ class EstimatorsTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.named_parameters(estimators.ESTIMATORS.items())
   def test_fits_and_survives_a_file(self, cls):
-    model = _make(estimator=cls())
+    model = _make(*_shape_for(cls), estimator=cls())
     model.build(X.shape)
     before = [v.numpy() for v in model.trainable_variables]
     model.compile(keras.optimizers.Adam(0.01), num_importance_samples=2)
