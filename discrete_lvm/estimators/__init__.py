@@ -1,12 +1,12 @@
 """Estimators of gradients of expectations over discrete variables."""
 
+from discrete_lvm.estimators.arm import ARM
+from discrete_lvm.estimators.ars import ARS
+from discrete_lvm.estimators.arsm import ARSM
 from discrete_lvm.estimators.darn import DARN
 from discrete_lvm.estimators.decoupled_straight_through_gumbel_softmax import (
     DecoupledStraightThroughGumbelSoftmax,
 )
-from discrete_lvm.estimators.arm import ARM
-from discrete_lvm.estimators.ars import ARS
-from discrete_lvm.estimators.arsm import ARSM
 from discrete_lvm.estimators.disarm import DisARM
 from discrete_lvm.estimators.disarm_stick_breaking import DisARMStickBreaking
 from discrete_lvm.estimators.disarm_tree import DisARMTree
@@ -42,13 +42,13 @@ from discrete_lvm.estimators.vimco import VIMCO
 
 # The names that flags take.
 ESTIMATORS = {
+    'arm': ARM,
+    'ars': ARS,
+    'arsm': ARSM,
     'darn': DARN,
     'decoupled_straight_through_gumbel_softmax': (
         DecoupledStraightThroughGumbelSoftmax
     ),
-    'arm': ARM,
-    'ars': ARS,
-    'arsm': ARSM,
     'disarm': DisARM,
     'disarm_stick_breaking': DisARMStickBreaking,
     'disarm_tree': DisARMTree,
@@ -75,11 +75,11 @@ ESTIMATORS = {
 }
 
 __all__ = [
-    'DARN',
-    'DecoupledStraightThroughGumbelSoftmax',
     'ARM',
     'ARS',
     'ARSM',
+    'DARN',
+    'DecoupledStraightThroughGumbelSoftmax',
     'DisARM',
     'DisARMStickBreaking',
     'DisARMTree',

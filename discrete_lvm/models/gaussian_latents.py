@@ -67,7 +67,7 @@ class GaussianLatents(latents.Latents):
     >>> print(f'{latents.committed_rate:.2f}')
     22.66
     >>> print(tf.reduce_sum(latents.kl(q)).numpy().round(2))
-    22.74
+    23.34
 
   References:
     Ali Razavi, Aaron van den Oord, Ben Poole, Oriol Vinyals. Preventing
