@@ -11,12 +11,12 @@ from discrete_lvm import objectives
 from discrete_lvm import ops
 from discrete_lvm.models import batching
 from discrete_lvm.models import decoders
+from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import latents as latents_lib
-from discrete_lvm.models import model
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class DeltaVAE(model.Model):
+class DeltaVAE(latent_variable_model.LatentVariableModel):
   """A VAE of any decoder whose posterior keeps a distance from its prior.
 
   A decoder that is strong by itself has no use for latents that cost nats, so
@@ -96,7 +96,6 @@ class DeltaVAE(model.Model):
     self.decoder = decoder
     self.rate_control = rate_control
     self.auxiliary_prior = auxiliary_prior
-    self.num_importance_samples = 10
     bounds = ['elbo', 'importance_weighted_bound']
     if auxiliary_prior is not None:
       bounds += [f'auxiliary_{name}' for name in bounds]
@@ -306,47 +305,6 @@ class DeltaVAE(model.Model):
         draw, num_samples, batch.shape[0], num_outputs=1 + len(priors)
     )
 
-  def importance_weighted_bound(
-      self,
-      batch: tf.Tensor,
-      num_samples: int,
-      seed: Any,
-      auxiliary: bool = False,
-  ) -> tf.Tensor:
-    """Estimates a lower bound of `log p(x)` from exact samples.
-
-    Args:
-      batch: Data, shape `[batch, *event]`.
-      num_samples: Number of samples S; memory does not grow with it but for
-        `[S, batch]` weights.
-      seed: As for `ops.as_seed`.
-      auxiliary: Python `bool`: whether `p(z)` is the auxiliary prior.
-
-    Returns:
-      float32 `Tensor`, shape `[batch]`, in nats.
-
-    Raises:
-      ValueError: As `log_weights` raises.
-    """
-    return objectives.importance_weighted_bound(
-        self.log_weights(batch, num_samples, seed, auxiliary)
-    )
-
-  def compile(self, *args, num_importance_samples: int = 10, **kwargs) -> None:
-    """Configures `fit` and `evaluate`.
-
-    Args:
-      *args: Arguments of `keras.Model.compile`.
-      num_importance_samples: Samples of the bounds that `evaluate` reports.
-      **kwargs: Arguments of `keras.Model.compile`; no `loss`, since the model
-        states its own.
-
-    Raises:
-      ValueError: If a `loss` is given.
-    """
-    super().compile(*args, **kwargs)
-    self.num_importance_samples = num_importance_samples
-
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch, with exact samples.
 
@@ -430,11 +388,6 @@ class DeltaVAE(model.Model):
             for key, value in config.items()
         }
     )
-
-  def get_compile_config(self):
-    config = super().get_compile_config()
-    samples = self.num_importance_samples
-    return config and {**config, 'num_importance_samples': samples}
 
 
 def _sum_over_event(kl):

@@ -11,12 +11,12 @@ from discrete_lvm import metrics
 from discrete_lvm import objectives
 from discrete_lvm import ops
 from discrete_lvm.models import batching
+from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
-from discrete_lvm.models import model
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class DiscreteVAE(model.Model):
+class DiscreteVAE(latent_variable_model.LatentVariableModel):
   """A variational autoencoder with N categorical latents of K classes.
 
   `p(x) = sum_z p(x | z) p(z)` with `q(z | x)` factorised over the latents. It
@@ -96,7 +96,6 @@ class DiscreteVAE(model.Model):
     self.num_latents = num_latents
     self.num_classes = num_classes
     self.estimator = estimator or estimators.GumbelSoftmax()
-    self.num_importance_samples = 10
     self._prior = prior
     self._likelihood = likelihood
     self._distribution = likelihoods.get(likelihood)
@@ -265,27 +264,6 @@ class DiscreteVAE(model.Model):
 
     return batching.map_samples(draw, num_samples, batch.shape[0])
 
-  def importance_weighted_bound(
-      self, batch: tf.Tensor, num_samples: int, seed: Any
-  ) -> tf.Tensor:
-    """Estimates a lower bound of `log p(x)` from exact samples.
-
-    Args:
-      batch: Data, shape `[batch, *event]`.
-      num_samples: Number of samples S; memory does not grow with it but for
-        `[S, batch]` weights.
-      seed: As for `ops.as_seed`.
-
-    Returns:
-      float32 `Tensor`, shape `[batch]`, in nats.
-
-    Raises:
-      ValueError: As `log_weights` raises.
-    """
-    return objectives.importance_weighted_bound(
-        self.log_weights(batch, num_samples, seed)
-    )
-
   def _log_weight(self, batch, logits, codes, training=False):
     """Computes `log p(x, z) - log q(z | x)`."""
     log_q = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
@@ -305,21 +283,6 @@ class DiscreteVAE(model.Model):
     if self.prior_logits is None:
       return tf.zeros([self.num_latents, self.num_classes])
     return self.prior_logits.value
-
-  def compile(self, *args, num_importance_samples: int = 10, **kwargs) -> None:
-    """Configures `fit` and `evaluate`.
-
-    Args:
-      *args: Arguments of `keras.Model.compile`.
-      num_importance_samples: Samples of the bound that `evaluate` reports.
-      **kwargs: Arguments of `keras.Model.compile`; no `loss`, since the model
-        states its own.
-
-    Raises:
-      ValueError: If a `loss` is given.
-    """
-    super().compile(*args, **kwargs)
-    self.num_importance_samples = num_importance_samples
 
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch, with exact samples.
@@ -392,8 +355,3 @@ class DiscreteVAE(model.Model):
             for key, value in config.items()
         }
     )
-
-  def get_compile_config(self):
-    config = super().get_compile_config()
-    samples = self.num_importance_samples
-    return config and {**config, 'num_importance_samples': samples}
