@@ -240,8 +240,12 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
     return self._draw_given(tf.convert_to_tensor(z), ops.as_seed(seed))
 
   def call(self, inputs, training=False):
-    params = self.encode(inputs, training=training)
-    return self.latents.posterior(params).mean()
+    return self._means_of(self.encode(inputs, training=training))
+
+  def _means_of(self, params):
+    means = self.latents.posterior(params).mean()
+    # TFP may lose a size of 1 where the batch is unknown.
+    return tf.ensure_shape(means, [None, self.latents.length, self.latents.dim])
 
   def _loss_terms(self, batch, training, seed):
     params = self.encode(batch, training=training)
@@ -341,7 +345,7 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       )
     for name, value in values.items():
       self._means[name].update_state(value)
-    self._active_units.update_state(self.latents.posterior(params).mean())
+    self._active_units.update_state(self._means_of(params))
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """Returns what `evaluate` reports, in nats but for the active units.
