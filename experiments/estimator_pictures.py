@@ -1,0 +1,130 @@
+"""Pictures of bias and variance of gradient estimators."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import pathlib
+from typing import Any
+
+from matplotlib import colormaps
+import numpy as np
+
+from experiments import estimator_table
+from experiments import pictures
+
+_GREY = '#555555'
+# Standard errors from which a bias counts as one.
+_SIGMA = 3
+
+
+def draw(
+    path: pathlib.Path,
+    objectives: Mapping[str, Sequence[Mapping[str, Any]]],
+    title: str,
+) -> None:
+  """Draws variance against bias, and both against the temperature.
+
+  An estimator with a temperature is a line through its temperatures. A bias
+  within three standard errors is a hollow mark. What has no variance at all but
+  for rounding is only named.
+
+  Args:
+    path: File to write.
+    objectives: Names to the results of each objective.
+    title: Title of the picture.
+  """
+  figure = pictures.make_figure(6.6 * len(objectives), 14.5)
+  all_axes = figure.subplots(
+      3, len(objectives), squeeze=False, height_ratios=[2, 1, 1]
+  )
+  for column, (name, rows) in zip(
+      all_axes.T, objectives.items(), strict=True
+  ):
+    lines, silent = _lines(rows)
+    tempered = [
+        line for line in lines if line[0]['temperature'] is not None
+    ]
+    colors = colormaps['tab10'](np.arange(10))
+    colors = {
+        line[0]['estimator']: color
+        for line, color in zip(tempered, np.tile(colors, [9, 1]), strict=False)
+    }
+    column[0].set_title(
+        name + (f'\nwithout variance: {", ".join(silent)}' if silent else ''),
+        fontsize=9,
+    )
+    _draw_lines(column[0], lines, colors, 'bias', 'variance')
+    _draw_lines(column[1], tempered, colors, 'temperature', 'bias')
+    _draw_lines(column[2], tempered, colors, 'temperature', 'variance')
+  figure.suptitle(f'{title}\nhollow: within {_SIGMA} standard errors of no bias')
+  figure.savefig(path)
+
+
+def _lines(rows):
+  """Groups results by the estimator; names those without variance."""
+  lines: dict[str, list] = {}
+  for row in rows:
+    lines.setdefault(row['estimator'], []).append(row)
+  # Rounding is far below what any draw adds.
+  floor = 1e-9 * max((row['variance'] for row in rows), default=0.0)
+  silent = [
+      name
+      for name, line in lines.items()
+      if all(row['variance'] <= floor for row in line)
+  ]
+  return [line for name, line in lines.items() if name not in silent], silent
+
+
+def _draw_lines(axes, lines, colors, x, y):
+  labels = []
+  for line in lines:
+    line = sorted(line, key=lambda row: row['temperature'] or 0)
+    color = colors.get(line[0]['estimator'], _GREY)
+    xs, ys = ([row[key] for row in line] for key in (x, y))
+    axes.plot(xs, ys, color=color, linewidth=1)
+    for row in line:
+      hollow = row['bias'] < _SIGMA * row['bias_stderr']
+      axes.plot(
+          row[x],
+          row[y],
+          'o',
+          color=color,
+          markersize=5,
+          markerfacecolor='white' if hollow else color,
+      )
+    labels.append((xs[-1], ys[-1], estimator_table.label(line[0]), color))
+  axes.set(xscale='log', yscale='log', xlabel=x, ylabel=y)
+  axes.grid(color='#e5e5e5', linewidth=0.7)
+  axes.spines[['top', 'right']].set_visible(False)
+  _label(axes, labels)
+
+
+def _label(axes, labels):
+  """Writes labels in a column on the right, each with a thin line to it."""
+  labels = sorted(labels, key=lambda label: label[1])
+  if not labels:
+    return
+  low, high = np.log(axes.get_ylim())
+  wanted = [(np.log(y) - low) / (high - low) for _, y, _, _ in labels]
+  heights = _spread(wanted, 1 / max(len(labels), 28))
+  for (x, y, text, color), height in zip(labels, heights, strict=True):
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(1.04, height),
+        textcoords='axes fraction',
+        fontsize=7.5,
+        color=color,
+        va='center',
+        arrowprops={'arrowstyle': '-', 'color': color, 'linewidth': 0.4},
+    )
+
+
+def _spread(wanted, gap):
+  """Moves sorted positions in [0, 1] apart, as little as it simply can."""
+  heights = np.array(wanted)
+  for i in range(1, len(heights)):
+    heights[i] = max(heights[i], heights[i - 1] + gap)
+  heights -= max(0.0, heights[-1] - 1)
+  for i in reversed(range(len(heights) - 1)):
+    heights[i] = min(heights[i], heights[i + 1] - gap)
+  return np.maximum.accumulate(heights)
