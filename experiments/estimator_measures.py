@@ -155,9 +155,11 @@ class Subject:
       return self._objective.function(codes)
 
     logits = tf.stack([self._objective.logits] * size)
+    self.estimator.build(logits.shape)
     with tf.GradientTape() as tape:
       tape.watch(logits)
-      values = self.estimator(
+      # Not by way of Keras, which wraps what is raised in a page of context.
+      values = self.estimator.call(
           logits, objective=function, seed=[0, 1], training=False
       )
     tape.gradient(values, logits)

@@ -44,9 +44,9 @@ def make(
   """Makes an objective by its name.
 
   Args:
-    name: One of `NAMES`: `'linear'` in each latent; `'quadratic'`, the square
-      of a linear function of all latents; `'table'`, a standard normal number
-      for each code, extended to relaxed codes as a multilinear function;
+    name: One of `NAMES`: `'linear'`; `'quadratic'`, the square of a linear
+      function of all latents; `'table'`, a standard normal number for each
+      code, extended to relaxed codes as the log-likelihood of a mixture is;
       `'vae'`, the negative log-likelihood in nats of a digit under the decoder
       of a VAE, with the logits of its encoder.
     num_latents: Number of latents N.
@@ -89,18 +89,15 @@ def _table(num_latents, num_classes, seed):
   cells = _normal([num_classes] * num_latents, seed, 'cells')
 
   def function(codes):
-    # One latent after the other takes its share of the table.
-    values = tf.tensordot(codes[..., 0, :], cells, axes=1)
+    # Were this the table itself, it would be linear in each latent, on which
+    # straight-through gradients have no bias.
+    values = tf.tensordot(codes[..., 0, :], tf.exp(cells), axes=1)
     for n in range(1, num_latents):
-      shares = tf.reshape(
-          codes[..., n, :],
-          tf.concat(
-              [tf.shape(codes)[:-2], [num_classes], [1] * (num_latents - n - 1)],
-              axis=0,
-          ),
-      )
+      ones = [1] * (num_latents - n - 1)
+      shape = tf.concat([tf.shape(codes)[:-2], [num_classes], ones], axis=0)
+      shares = tf.reshape(codes[..., n, :], shape)
       values = tf.reduce_sum(values * shares, axis=-(num_latents - n))
-    return tf.ensure_shape(values, codes.shape[:-2])
+    return tf.ensure_shape(tf.math.log(values), codes.shape[:-2])
 
   return function
 

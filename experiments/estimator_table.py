@@ -53,17 +53,14 @@ def label(row: Mapping[str, Any]) -> str:
   return f'{row["estimator"]} (bound of {row["bound_of"]})'
 
 
-def print_table(
-    title: str, rows: Sequence[Mapping[str, Any]], caption: str
-) -> None:
+def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
   """Prints the table of an objective.
 
   Args:
     title: Title of the table.
     rows: Results of the objective.
-    caption: What stands below.
   """
-  table = rich.table.Table(title=title, caption=caption)
+  table = rich.table.Table(title=title)
   for i, heading in enumerate(_HEADINGS):
     table.add_column(
         heading,

@@ -220,14 +220,16 @@ def _report(found, output_dir):
       f'{name}, {title}': rows for name, rows in found['rows'].items() if rows
   }
   for name, rows in tables.items():
-    estimator_table.print_table(name, rows, caption)
+    estimator_table.print_table(name, rows)
+  console = rich.console.Console()
+  console.print(caption, markup=False, highlight=False)
   estimator_table.write_markdown(output_dir / 'results.md', tables, caption)
   estimator_pictures.draw(
       output_dir / 'variance.png',
       found['rows'],
       f'Gradient estimators, {title}, {found["num_draws"]:,} draws',
   )
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  console.print(f'Wrote {output_dir}', highlight=False)
 
 
 def _parse_names(names):
