@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import pathlib
+import textwrap
 from typing import Any
 
 from matplotlib import colormaps
@@ -14,6 +15,8 @@ from experiments import pictures
 _GREY = '#555555'
 # Standard errors from which a bias counts as one.
 _SIGMA = 3
+# Inches from one label to the next.
+_LINE = 0.16
 
 
 def draw(
@@ -48,13 +51,16 @@ def draw(
         line[0]['estimator']: color
         for line, color in zip(tempered, np.tile(colors, [9, 1]), strict=False)
     }
+    text = f'without variance: {", ".join(silent)}' if silent else ''
     column[0].set_title(
-        name + (f'\nwithout variance: {", ".join(silent)}' if silent else ''),
-        fontsize=9,
+        '\n'.join([name, *textwrap.wrap(text, 60)]), fontsize=9, loc='left'
     )
     _draw_lines(column[0], lines, colors, 'bias', 'variance')
-    _draw_lines(column[1], tempered, colors, 'temperature', 'bias')
-    _draw_lines(column[2], tempered, colors, 'temperature', 'variance')
+    for axes, y in zip(column[1:], ('bias', 'variance'), strict=True):
+      _draw_lines(axes, tempered, colors, 'temperature', y)
+      ticks = sorted({row['temperature'] for line in tempered for row in line})
+      axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
+      axes.set_xticks([], minor=True)
   figure.suptitle(f'{title}\nhollow: within {_SIGMA} standard errors of no bias')
   figure.savefig(path)
 
@@ -105,7 +111,9 @@ def _label(axes, labels):
     return
   low, high = np.log(axes.get_ylim())
   wanted = [(np.log(y) - low) / (high - low) for _, y, _, _ in labels]
-  heights = _spread(wanted, 1 / max(len(labels), 28))
+  gap = _LINE / axes.get_subplotspec().get_position(axes.figure).height
+  gap /= axes.figure.get_figheight()
+  heights = _spread(wanted, min(gap, 1 / len(labels)))
   for (x, y, text, color), height in zip(labels, heights, strict=True):
     axes.annotate(
         text,
@@ -120,11 +128,11 @@ def _label(axes, labels):
 
 
 def _spread(wanted, gap):
-  """Moves sorted positions in [0, 1] apart, as little as it simply can."""
-  heights = np.array(wanted)
+  """Moves sorted positions apart, within [0, 1]."""
+  heights = np.clip(wanted, 0, 1)
   for i in range(1, len(heights)):
     heights[i] = max(heights[i], heights[i - 1] + gap)
-  heights -= max(0.0, heights[-1] - 1)
+  heights[-1] = min(heights[-1], 1)
   for i in reversed(range(len(heights) - 1)):
     heights[i] = min(heights[i], heights[i + 1] - gap)
-  return np.maximum.accumulate(heights)
+  return heights
