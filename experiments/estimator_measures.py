@@ -1,5 +1,6 @@
 """Bias, variance and cost of gradient estimators, against enumeration."""
 
+from collections.abc import Callable
 import math
 from typing import Any
 
@@ -131,19 +132,13 @@ class Subject:
 
   def _gradients(self, size, seed, training):
     logits = self._objective.logits
-    logits = tf.broadcast_to(logits, [size, *logits.shape])
-    weights = [
-        weight.value for weight in self.estimator.trainable_weights if training
-    ]
-    with tf.GradientTape() as tape:
-      tape.watch(logits)
-      values = self.estimator(
-          logits,
-          objective=self._objective.function,
-          seed=seed,
-          training=training,
-      )
-    return tape.gradient(values, [logits, *weights])
+    return gradients_of(
+        self.estimator,
+        tf.broadcast_to(logits, [size, *logits.shape]),
+        self._objective.function,
+        seed,
+        training,
+    )
 
   def _count_evaluations(self):
     """Counts the codes that the objective sees in a call, for one example."""
@@ -162,8 +157,36 @@ class Subject:
       values = self.estimator.call(
           logits, objective=function, seed=[0, 1], training=False
       )
-    tape.gradient(values, logits)
+    tape.gradient(values, logits)  # It may evaluate some more.
     return sum(seen) // size
+
+
+def gradients_of(
+    estimator: dlvm.estimators.Estimator,
+    logits: tf.Tensor,
+    function: Callable[[tf.Tensor], tf.Tensor],
+    seed: Any,
+    training: bool,
+) -> list[tf.Tensor]:
+  """Calls an estimator and computes the gradients of its values.
+
+  Args:
+    estimator: The estimator.
+    logits: `Tensor`, shape `[batch, N, K]`.
+    function: The objective.
+    seed: int32 `Tensor`, shape `[2]`.
+    training: Whether what the estimator owns is trained.
+
+  Returns:
+    The gradient for the logits and, in training, for the trainable weights.
+  """
+  with tf.GradientTape() as tape:
+    tape.watch(logits)
+    values = estimator(
+        logits, objective=function, seed=seed, training=training
+    )
+  weights = [weight.value for weight in estimator.trainable_weights if training]
+  return tape.gradient(values, [logits, *weights])
 
 
 def exact_gradient(

@@ -28,7 +28,7 @@ def draw(
 
   An estimator with a temperature is a line through its temperatures. A bias
   within three standard errors is a hollow mark. What has no variance at all but
-  for rounding is only named.
+  for rounding is named in the title instead.
 
   Args:
     path: File to write.
@@ -55,9 +55,17 @@ def draw(
     column[0].set_title(
         '\n'.join([name, *textwrap.wrap(text, 60)]), fontsize=9, loc='left'
     )
-    _draw_lines(column[0], lines, colors, 'bias', 'variance')
-    for axes, y in zip(column[1:], ('bias', 'variance'), strict=True):
-      _draw_lines(axes, tempered, colors, 'temperature', y)
+    for axes, shown, x, y in zip(
+        column,
+        (lines, tempered, tempered),
+        ('bias', 'temperature', 'temperature'),
+        ('variance', 'bias', 'variance'),
+        strict=True,
+    ):
+      if y == 'variance':
+        shown = [line for line in shown if line[0]['estimator'] not in silent]
+      _draw_lines(axes, shown, colors, x, y)
+    for axes in column[1:]:
       ticks = sorted({row['temperature'] for line in tempered for row in line})
       axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
       axes.set_xticks([], minor=True)
@@ -77,7 +85,7 @@ def _lines(rows):
       for name, line in lines.items()
       if all(row['variance'] <= floor for row in line)
   ]
-  return [line for name, line in lines.items() if name not in silent], silent
+  return [*lines.values()], silent
 
 
 def _draw_lines(axes, lines, colors, x, y):
