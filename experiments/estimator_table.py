@@ -107,7 +107,7 @@ def _cells(row, times):
       '' if temperature is None else f'{temperature:g}',
       f'{row["bias"]:.2g}',
       f'{row["bias_stderr"]:.1g}',
-      f'{100 * row["relative_bias"]:.2g} %',
+      f'{_percent(row["relative_bias"])} %',
       f'{row["variance"]:.3g}',
       f'{row["variance_stderr"]:.1g}',
       f'{row["evaluations"]:,}',
@@ -115,3 +115,8 @@ def _cells(row, times):
       f'{row["least"]:.0f} to {row["most"]:.0f}',
       ratio,
   ]
+
+
+def _percent(share):
+  # Two digits, but never as 1e+02.
+  return f'{100 * share:.2g}' if share < 0.99 else f'{100 * share:.0f}'
