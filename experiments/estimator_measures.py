@@ -182,9 +182,7 @@ def gradients_of(
   """
   with tf.GradientTape() as tape:
     tape.watch(logits)
-    values = estimator(
-        logits, objective=function, seed=seed, training=training
-    )
+    values = estimator(logits, objective=function, seed=seed, training=training)
   weights = [weight.value for weight in estimator.trainable_weights if training]
   return tape.gradient(values, [logits, *weights])
 

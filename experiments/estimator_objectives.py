@@ -3,7 +3,6 @@
 from collections.abc import Callable
 import math
 import pathlib
-from typing import Any
 from typing import NamedTuple
 
 import keras

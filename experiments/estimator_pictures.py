@@ -39,13 +39,9 @@ def draw(
   all_axes = figure.subplots(
       3, len(objectives), squeeze=False, height_ratios=[2, 1, 1]
   )
-  for column, (name, rows) in zip(
-      all_axes.T, objectives.items(), strict=True
-  ):
+  for column, (name, rows) in zip(all_axes.T, objectives.items(), strict=True):
     lines, silent = _lines(rows)
-    tempered = [
-        line for line in lines if line[0]['temperature'] is not None
-    ]
+    tempered = [line for line in lines if line[0]['temperature'] is not None]
     colors = colormaps['tab10'](np.arange(10))
     colors = {
         line[0]['estimator']: color
@@ -69,7 +65,9 @@ def draw(
       ticks = sorted({row['temperature'] for line in tempered for row in line})
       axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
       axes.set_xticks([], minor=True)
-  figure.suptitle(f'{title}\nhollow: within {_SIGMA} standard errors of no bias')
+  figure.suptitle(
+      f'{title}\nhollow: within {_SIGMA} standard errors of no bias'
+  )
   figure.savefig(path)
 
 

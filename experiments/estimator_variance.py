@@ -211,8 +211,8 @@ def _report(found, output_dir):
       'is off, with its standard error; about one error is none. Variance: of '
       'one call, summed over the logits. Evaluations of the objective and '
       'microseconds of a call, median of rounds, at batch '
-      f'{shared_flags.BATCH_SIZE.value}; ratio: to {_BASELINE}. What learns was '
-      f'trained for {_NUM_WARMUP.value} steps first.'
+      f'{shared_flags.BATCH_SIZE.value}; ratio: to {_BASELINE}. What learns '
+      f'was trained for {_NUM_WARMUP.value} steps first.'
   )
   for name, reason in found['left_out'].items():
     caption += f' Left out: {name} ({reason.rstrip(".")}).'

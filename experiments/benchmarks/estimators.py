@@ -9,10 +9,10 @@ log-likelihood of 64 binary pixels under a decoder with one hidden layer of 64
 units. What enumerates all codes, or is for two classes only, is left out where
 it cannot run, and named.
 
-Pyro and Storchastic are left out. Pyro's estimators are part of its bounds
-(`TraceGraph_ELBO`): there is no call that takes an objective, and a step of
-them is one of a whole model. Storchastic 0.3.7, which has such a call, asks for
-Pyro and PyTorch, and no release of it names the ones that it works with.
+Pyro and Storchastic are left out. Pyro's estimators are part of its bounds, as
+`TraceGraph_ELBO`: no call takes an objective, and a step is one of a whole
+model. Storchastic 0.3.7 has such a call, but names no release of PyTorch that
+it works with, and is under the AGPL.
 """
 
 from absl import app
@@ -66,9 +66,7 @@ def _caller(estimator, size):
 
   def objective(codes):
     flat = tf.reshape(codes, [-1, num_latents * num_classes])
-    means = tf.reshape(
-        outputs(hidden(flat)), [*codes.shape[:-2], _PIXELS]
-    )
+    means = tf.reshape(outputs(hidden(flat)), [*codes.shape[:-2], _PIXELS])
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(
         labels=tf.zeros_like(means) + images, logits=means
     )

@@ -112,20 +112,28 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
 
 class EstimatorMeasuresTest(tf.test.TestCase, parameterized.TestCase):
 
-  @parameterized.parameters('linear', 'quadratic', 'table')
-  def test_exact_gradient_is_that_of_a_sum_over_codes(self, name):
+  @parameterized.product(
+      name=('linear', 'quadratic', 'table'),
+      estimator=('leave_one_out', 'vimco'),
+  )
+  def test_exact_gradient_is_that_of_a_sum_over_codes(self, name, estimator):
     objective = estimator_objectives.make(name, 2, 3, 0, None, 0)
     logits = np.float64(objective.logits)
     probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    expected = np.zeros_like(logits)
-    for codes in itertools.product(range(3), repeat=2):
-      one_hot = np.eye(3)[list(codes)]
-      value = objective.function(tf.constant(one_hot, tf.float32)).numpy()
-      q = probs[range(2), codes].prod()
-      expected += q * value * (one_hot - probs)
-    self.assertAllClose(
-        estimator_measures.exact_gradient(objective), expected, atol=1e-6
+    one_hot = np.eye(3)[list(itertools.product(range(3), repeat=2))]
+    values = np.float64(objective.function(tf.constant(one_hot, tf.float32)))
+    q = np.prod(np.sum(one_hot * probs, -1), -1)
+    scores = one_hot - probs
+    if estimator == 'leave_one_out':
+      expected = np.einsum('i,i,ink->nk', q, values, scores)
+    else:
+      # The bound of two samples, over all pairs of codes.
+      bounds = np.log(2) - np.logaddexp(-values[:, np.newaxis], -values)
+      expected = 2 * np.einsum('i,j,ij,ink->nk', q, q, bounds, scores)
+    subject = estimator_measures.Subject(
+        dlvm.estimators.ESTIMATORS[estimator](), objective
     )
+    self.assertAllClose(subject.exact_gradient, expected, atol=1e-5)
 
   def test_table_looks_up_codes_and_mixes_them(self):
     _, function = estimator_objectives.make('table', 3, 2, 0, None, 0)
@@ -184,9 +192,7 @@ class EstimatorMeasuresTest(tf.test.TestCase, parameterized.TestCase):
       self.assertTrue(subject.learns)
       subject.warm_up(num_steps, 10, 1e-2, [0, 1])
       variances.append(subject.measure(1000, [0, 2])['variance'])
-    plain = estimator_measures.Subject(
-        dlvm.estimators.ScoreFunction(), shifted
-    )
+    plain = estimator_measures.Subject(dlvm.estimators.ScoreFunction(), shifted)
     self.assertFalse(plain.learns)
     self.assertLess(variances[1], plain.measure(1000, [0, 2])['variance'] / 20)
 
