@@ -9,6 +9,7 @@ import rich.console
 import rich.table
 
 _BASELINE = 'score_function'
+_WIDTH = 160
 _HEADINGS = (
     'estimator',
     'temperature',
@@ -62,15 +63,12 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
   """
   table = rich.table.Table(title=title)
   for i, heading in enumerate(_HEADINGS):
-    table.add_column(
-        heading,
-        justify='right' if i else 'left',
-        overflow='fold',
-        min_width=0 if i else 16,
-    )
+    table.add_column(heading, justify='right' if i else 'left')
   for cells in rows_of(rows):
     table.add_row(*cells)
-  rich.console.Console().print(table)
+  # Narrower, each number would be folded into a column of digits.
+  width = max(_WIDTH, rich.console.Console().width)
+  rich.console.Console(width=width).print(table)
 
 
 def write_markdown(
