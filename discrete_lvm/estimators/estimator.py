@@ -62,12 +62,15 @@ class Estimator(keras.layers.Layer, abc.ABC):
   # of several values is right if that of each value is.
   _is_pathwise = False
 
+  # An estimator that compares samples takes no fewer.
+  min_num_samples = 1
+
   def __init__(
       self, num_samples: int = 1, importance_weighted: bool = False, **kwargs
   ):
     # Keras would cast float32 logits down under a mixed policy.
     super().__init__(autocast=False, **kwargs)
-    check_num_samples(num_samples, minimum=1)
+    check_num_samples(num_samples, minimum=self.min_num_samples)
     self.num_samples = num_samples
     self.importance_weighted = importance_weighted
 
@@ -136,7 +139,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
         return self._reduce(evaluate(objective, split(codes, num_samples)))
 
       logits = tf.concat([logits] * num_samples, axis=-2)
-      noise = noise if noise is None else _join(noise)
+      noise = noise if noise is None else join(noise)
       return self._estimate(logits, bound, seed, noise, **context)
     shape = tf.concat([[num_samples], tf.shape(logits)], axis=0)
     static_shape = [num_samples, *logits.shape]
@@ -312,6 +315,13 @@ def split(codes: tf.Tensor, num_samples: int) -> tf.Tensor:
   return tf.stack(tf.split(codes, num_samples, axis=-2))
 
 
-def _join(noise):
-  """Joins `[S, ..., N, K]` into `[..., S * N, K]`."""
-  return tf.concat(tf.unstack(noise), axis=-2)
+def join(codes: tf.Tensor) -> tf.Tensor:
+  """Joins `[S, ..., N, K]` into `[..., S * N, K]`, the inverse of `split`.
+
+  Args:
+    codes: `Tensor`, shape `[S, ..., N, K]` with a static S.
+
+  Returns:
+    `Tensor`, shape `[..., S * N, K]`.
+  """
+  return tf.concat(tf.unstack(codes), axis=-2)

@@ -2,7 +2,6 @@
 
 import keras
 
-from discrete_lvm.estimators import estimator
 from discrete_lvm.estimators import score_estimator
 
 
@@ -44,11 +43,12 @@ class LeaveOneOut(score_estimator.ScoreEstimator):
     Prediction. https://openreview.net/forum?id=r1lgTGL5DE. Equation 3.
   """
 
+  min_num_samples = 2
+
   def __init__(
       self, num_samples: int = 2, importance_weighted: bool = False, **kwargs
   ):
     super().__init__(num_samples, importance_weighted, **kwargs)
-    estimator.check_num_samples(num_samples, minimum=2)
 
   def _signals(self, samples, **context):
     del context

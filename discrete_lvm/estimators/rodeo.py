@@ -54,6 +54,8 @@ class RODEO(score_estimator.ScoreEstimator):
     samples, https://github.com/thjashin/rodeo.
   """
 
+  min_num_samples = 2
+
   def __init__(
       self,
       network: keras.layers.Layer | None = None,
@@ -61,7 +63,6 @@ class RODEO(score_estimator.ScoreEstimator):
       **kwargs,
   ):
     super().__init__(num_samples=num_samples, **kwargs)
-    estimator.check_num_samples(num_samples, minimum=2)
     self.network = network or keras.Sequential(
         [
             keras.layers.Dense(100, dtype='float32'),

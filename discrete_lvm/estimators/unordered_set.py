@@ -52,10 +52,12 @@ class UnorderedSet(estimator.Estimator):
     estimator with the built-in baseline.
   """
 
+  min_num_samples = 2
+
   def __init__(
       self, num_samples: int = 2, importance_weighted: bool = False, **kwargs
   ):
-    estimator.check_num_samples(num_samples, minimum=2)
+    super().__init__(num_samples, importance_weighted, **kwargs)
     if num_samples > _MAX_NUM_SAMPLES:
       raise ValueError(
           f'Expected a `num_samples` of at most {_MAX_NUM_SAMPLES}; received '
@@ -66,7 +68,6 @@ class UnorderedSet(estimator.Estimator):
           'Expected `importance_weighted` False, as samples without '
           'replacement are not independent; received True.'
       )
-    super().__init__(num_samples, importance_weighted, **kwargs)
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context

@@ -3,7 +3,6 @@
 import keras
 
 from discrete_lvm import ops
-from discrete_lvm.estimators import estimator
 from discrete_lvm.estimators import score_estimator
 
 
@@ -46,11 +45,12 @@ class VIMCO(score_estimator.ScoreEstimator):
     and 11.
   """
 
+  min_num_samples = 2
+
   def __init__(
       self, num_samples: int = 2, importance_weighted: bool = True, **kwargs
   ):
     super().__init__(num_samples, importance_weighted, **kwargs)
-    estimator.check_num_samples(num_samples, minimum=2)
     if not importance_weighted:
       raise ValueError(
           'Expected `importance_weighted` to be True for a bound; received '

@@ -11,6 +11,7 @@ from discrete_lvm.models.free_bits import FreeBits
 from discrete_lvm.models.gaussian_latents import GaussianLatents
 from discrete_lvm.models.no_latents import NoLatents
 from discrete_lvm.models.rate_weight import RateWeight
+from discrete_lvm.models.structured_prediction import StructuredPrediction
 from discrete_lvm.models.target_rate import TargetRate
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     'NoLatents',
     'PixelDecoder',
     'RateWeight',
+    'StructuredPrediction',
     'TargetRate',
     'TokenDecoder',
 ]

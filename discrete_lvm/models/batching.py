@@ -41,6 +41,35 @@ def call_on_batch(
   return tf.reshape(outputs, [*batch, *dims(outputs)[1:]])
 
 
+def as_logits(
+    outputs: tf.Tensor, batch_ndims: int, num_latents: int, num_classes: int
+) -> tf.Tensor:
+  """Gives a network's output the shape of logits.
+
+  Args:
+    outputs: `Tensor`, shape `[..., N, K]` or `[..., N*K]`.
+    batch_ndims: Python `int`, the rank of the batch shape `[...]`.
+    num_latents: Number of latents N.
+    num_classes: Number of classes K.
+
+  Returns:
+    `Tensor`, shape `[..., N, K]`.
+
+  Raises:
+    ValueError: If the outputs are of another shape.
+  """
+  shape = [num_latents, num_classes]
+  if outputs.shape[batch_ndims:] == shape:
+    return outputs
+  if outputs.shape[batch_ndims:] != [num_latents * num_classes]:
+    batch = [None] * batch_ndims
+    raise ValueError(
+        f'Expected a network output of shape {[*batch, *shape]} or '
+        f'{[*batch, num_latents * num_classes]}; received {outputs.shape}.'
+    )
+  return tf.reshape(outputs, [*dims(outputs)[:-1], *shape])
+
+
 def map_samples(
     draw: Callable[[int, tf.Tensor], Any],
     num_samples: int,

@@ -140,16 +140,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     if not self.built:  # `fit` goes by way of `loss_terms`, not of `call`.
       self.build(x.shape)
     logits = tf.cast(self.encoder(x, training=training), tf.float32)
-    shape = [self.num_latents, self.num_classes]
-    if logits.shape[1:] == shape:
-      return logits
-    if logits.shape[1:] != [self.num_latents * self.num_classes]:
-      raise ValueError(
-          f'Expected an encoder output of shape {[None, *shape]} or '
-          f'{[None, self.num_latents * self.num_classes]}; received '
-          f'{logits.shape}.'
-      )
-    return tf.reshape(logits, [-1, *shape])
+    return batching.as_logits(logits, 1, self.num_latents, self.num_classes)
 
   def decode(
       self, codes: tf.Tensor, training: bool = False

@@ -89,10 +89,10 @@ class Model(keras.Model, abc.ABC):
     super().compile(*args, **kwargs)
 
   def train_step(self, data):
-    x = self._only_x(data)
+    batch = self._get_batch(data)
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     with tf.GradientTape() as tape:
-      terms = self.loss_terms(x, training=True)
+      terms = self.loss_terms(batch, training=True)
       per_example = tf.add_n(list(terms.values()))
       # Keras sums gradients over replicas.
       loss = tf.reduce_mean(per_example) / num_replicas
@@ -105,7 +105,7 @@ class Model(keras.Model, abc.ABC):
     return {name: self._loss_metrics[name].result() for name in values}
 
   def test_step(self, data):
-    self.update_metrics(self._only_x(data))
+    self.update_metrics(self._get_batch(data))
     return self.get_metrics_result()
 
   def compile_from_config(self, config):
@@ -113,7 +113,18 @@ class Model(keras.Model, abc.ABC):
     if self.built:
       self.optimizer.build(self.trainable_variables)
 
-  def _only_x(self, data):
+  def _get_batch(self, data: Any) -> Any:
+    """Returns the batch of `loss_terms` for what Keras passes to a step.
+
+    Args:
+      data: x, or `(x, y)`, or `(x, y, sample_weight)`.
+
+    Returns:
+      x; a model of more than its input overrides this.
+
+    Raises:
+      ValueError: If there is a y or a sample weight.
+    """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if y is not None or sample_weight is not None:
       raise ValueError(
