@@ -31,36 +31,14 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import data
+from experiments import evaluation
 from experiments import image_flags
+from experiments import latent_flags
 from experiments import launch
 from experiments import pictures
-from experiments import results
 from experiments import schedules
 from experiments import shared_flags
 
-_BINARIZATION = flags.DEFINE_enum(
-    'binarization',
-    'dynamic',
-    data.BINARIZATIONS,
-    'Binary pixels drawn once (fixed; as published results on MNIST do), at'
-    ' each step (dynamic), or never (none: grey levels as Bernoulli means).',
-)
-_ESTIMATOR = flags.DEFINE_enum(
-    'estimator',
-    'gumbel_softmax',
-    sorted(dlvm.estimators.ESTIMATORS),
-    'Gradient estimator.',
-)
-_NUM_SAMPLES = flags.DEFINE_integer(
-    'num_samples',
-    None,
-    'Samples of an example in a step of training; by default as few as the'
-    ' estimator takes.',
-    lower_bound=1,
-)
-_NUM_LATENTS = flags.DEFINE_integer(
-    'num_latents', 20, 'Number of latents N.', lower_bound=1
-)
 _ENCODER_UNITS = flags.DEFINE_list(
     'encoder_units', [], 'Widths of hidden layers of the encoder, by commas.'
 )
@@ -72,6 +50,7 @@ _PRIOR = flags.DEFINE_enum(
 )
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/gumbel_softmax_vae')
 flags.set_default(shared_flags.NUM_STEPS, 16_000)
+flags.set_default(shared_flags.NUM_LATENTS, 20)
 flags.set_default(shared_flags.NUM_CLASSES, 10)
 flags.set_default(shared_flags.BATCH_SIZE, 100)
 flags.set_default(shared_flags.NUM_IMPORTANCE_SAMPLES, 1000)
@@ -85,9 +64,9 @@ flags.set_default(
 _CONFIG_FLAGS = (
     shared_flags.SEED,
     shared_flags.JIT,
-    _ESTIMATOR,
-    _NUM_SAMPLES,
-    _NUM_LATENTS,
+    latent_flags.ESTIMATOR,
+    latent_flags.NUM_SAMPLES,
+    shared_flags.NUM_LATENTS,
     shared_flags.NUM_CLASSES,
     _PRIOR,
     shared_flags.TEMPERATURE_SCHEDULE,
@@ -259,7 +238,7 @@ def main(argv: Sequence[str]) -> None:
   images = data.load(
       image_flags.DATASET.value,
       shared_flags.DATA_DIR.value,
-      _BINARIZATION.value,
+      latent_flags.BINARIZATION.value,
       shared_flags.DATA_SEED.value,
   )
   config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
@@ -271,10 +250,10 @@ def main(argv: Sequence[str]) -> None:
   model = build_model(
       images.image_shape,
       **units,
-      num_latents=_NUM_LATENTS.value,
+      num_latents=shared_flags.NUM_LATENTS.value,
       num_classes=shared_flags.NUM_CLASSES.value,
       prior=_PRIOR.value,
-      estimator=_make_estimator(),
+      estimator=latent_flags.make_estimator(),
   )
   trainer = dlvm.training.Trainer(
       model,
@@ -289,7 +268,9 @@ def main(argv: Sequence[str]) -> None:
           images.train.images,
           shared_flags.BATCH_SIZE.value,
           dlvm.ops.fold_in(seed, 'data'),
-          data.binarize if _BINARIZATION.value == 'dynamic' else None,
+          data.binarize
+          if latent_flags.BINARIZATION.value == 'dynamic'
+          else None,
       ),
       num_steps,
       eval_batches=_eval_batches(images.validation),
@@ -298,20 +279,16 @@ def main(argv: Sequence[str]) -> None:
   )
 
   title = (
-      f'{image_flags.DATASET.value}, {_ESTIMATOR.value}, '
+      f'{image_flags.DATASET.value}, {latent_flags.ESTIMATOR.value}, '
       f'{model.num_latents} latents of {model.num_classes} classes, step '
       f'{trainer.step:,}'
   )
   draw_pictures(output_dir, model, images.test.images, title)
-  print_results(_test(trainer, images.test, output_dir, title))
+  found = evaluation.test(
+      trainer, _eval_batches(images.test), output_dir, title
+  )
+  print_results(found)
   rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
-
-
-def _make_estimator():
-  kwargs = {}
-  if _NUM_SAMPLES.value is not None:
-    kwargs['num_samples'] = _NUM_SAMPLES.value
-  return dlvm.estimators.ESTIMATORS[_ESTIMATOR.value](**kwargs)
 
 
 def _callbacks(model, images, temperature, output_dir):
@@ -335,29 +312,6 @@ def _callbacks(model, images, temperature, output_dir):
         training.WeightSchedule(model.estimator.temperature, temperature)
     )
   return callbacks
-
-
-def _test(trainer, split, output_dir, title):
-  """Evaluates on the test set, unless `results.json` already says it all."""
-  key = {
-      'step': trainer.step,
-      'num_importance_samples': shared_flags.NUM_IMPORTANCE_SAMPLES.value,
-  }
-  found = results.read(output_dir, key)
-  if found is not None:
-    return found
-  trainer.model.num_importance_samples = (
-      shared_flags.NUM_IMPORTANCE_SAMPLES.value
-  )
-  # Another trainer, since that of the training has traced its evaluation with
-  # another number of samples.
-  evaluator = dlvm.training.Trainer(
-      trainer.model, trainer.optimizer, output_dir, seed=shared_flags.SEED.value
-  )
-  test = evaluator.evaluate(_eval_batches(split))
-  found = {**key, 'title': title, 'test': test}
-  results.write(output_dir, found)
-  return found
 
 
 def _eval_batches(split):

@@ -45,6 +45,9 @@ EVAL_EVERY = flags.DEFINE_integer(
     ' checkpoint.',
     lower_bound=1,
 )
+NUM_LATENTS = flags.DEFINE_integer(
+    'num_latents', None, 'Number of latents N.', lower_bound=1
+)
 NUM_CLASSES = flags.DEFINE_integer(
     'num_classes', None, 'Number of classes K.', lower_bound=2
 )

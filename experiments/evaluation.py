@@ -1,0 +1,46 @@
+"""The evaluation that ends a run."""
+
+import pathlib
+from typing import Any
+
+import tensorflow as tf
+
+import discrete_lvm as dlvm
+from experiments import results
+from experiments import shared_flags
+
+
+def test(
+    trainer: dlvm.training.Trainer,
+    batches: tf.data.Dataset,
+    output_dir: pathlib.Path,
+    title: str,
+) -> dict[str, Any]:
+  """Evaluates on the test set, unless `results.json` already says it all.
+
+  Args:
+    trainer: The trainer, at the end of its run.
+    batches: The test set.
+    output_dir: Directory of the run.
+    title: The run in a few words.
+
+  Returns:
+    What `results.json` holds: 'step', 'num_importance_samples', 'title' and
+    'test', the metrics of the model.
+  """
+  key = {
+      'step': trainer.step,
+      'num_importance_samples': shared_flags.NUM_IMPORTANCE_SAMPLES.value,
+  }
+  found = results.read(output_dir, key)
+  if found is not None:
+    return found
+  trainer.model.num_importance_samples = key['num_importance_samples']
+  # Another trainer, since that of the training has traced its evaluation with
+  # another number of samples.
+  evaluator = dlvm.training.Trainer(
+      trainer.model, trainer.optimizer, output_dir, seed=shared_flags.SEED.value
+  )
+  found = {**key, 'title': title, 'test': evaluator.evaluate(batches)}
+  results.write(output_dir, found)
+  return found
