@@ -11,7 +11,6 @@ checkpoint.
 from collections.abc import Callable
 from collections.abc import Mapping
 import pathlib
-import time
 from typing import Any
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ from experiments import delta_vae_evaluation
 from experiments import delta_vae_methods
 from experiments import delta_vae_pictures
 from experiments import delta_vae_table
-from experiments import results
+from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
 
@@ -65,7 +64,6 @@ _CONFIG_FLAGS = (
     NUM_LAYERS,
     _NUM_COMPONENTS,
 )
-_LOG_EVERY = 100
 _EVAL_BATCH_SIZE = 100
 # Of the networks from the data to features and of the auxiliary prior.
 _ENCODER_UNITS = 64
@@ -159,20 +157,17 @@ def run_all(experiment: Experiment) -> None:
   for method in methods.values():
     _build_latents(experiment, method, seed=0)
   schedules.parse(shared_flags.LEARNING_RATE.value)
-  output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
-  first = shared_flags.SEED.value
-  seeds = range(first, first + shared_flags.NUM_SEEDS.value)
-  rows = {
-      name: [run(experiment, name, seed, output_dir) for seed in seeds]
-      for name in names
-  }
+  rows = runs.sweep(names, lambda name, seed: run(experiment, name, seed))
+  seeds = runs.seeds()
   caption = (
       f'{shared_flags.NUM_STEPS.value:,} steps of batch '
       f'{shared_flags.BATCH_SIZE.value}; nats an example, mean (least to most) '
-      f'over seeds {first} to {seeds[-1]}; {_shown(experiment)} test examples, '
-      f'{shared_flags.NUM_IMPORTANCE_SAMPLES.value} samples of each posterior.'
+      f'over seeds {seeds[0]} to {seeds[-1]}; {_shown(experiment)} test '
+      f'examples, {shared_flags.NUM_IMPORTANCE_SAMPLES.value} samples of each '
+      'posterior.'
   )
   delta_vae_table.print_table(experiment.title, rows, caption)
+  output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   delta_vae_table.write_markdown(
       output_dir / 'results.md', experiment.title, rows, caption
   )
@@ -180,16 +175,13 @@ def run_all(experiment: Experiment) -> None:
   rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
 
 
-def run(
-    experiment: Experiment, name: str, seed: int, output_dir: pathlib.Path
-) -> dict[str, Any]:
+def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:
   """Trains and evaluates one method, unless its results are there already.
 
   Args:
     experiment: The experiment.
     name: Name of the method.
     seed: Python `int`, seed of the weights, the batches and all noise.
-    output_dir: Directory of all runs.
 
   Returns:
     What `results.json` holds: the metrics of the model and what
@@ -199,30 +191,31 @@ def run(
   Raises:
     ValueError: If the directory of the run is that of another config.
   """
-  run_dir = output_dir / name.replace(':', '_') / f'seed_{seed}'
+  run_dir = runs.run_dir(name, seed)
   config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
-  dlvm.training.claim_output_dir(
-      run_dir, {**config, **experiment.config, 'method': name, 'seed': seed}
-  )
-  key = {
-      'step': shared_flags.NUM_STEPS.value,
-      'num_test': _shown(experiment),
-      'num_importance_samples': shared_flags.NUM_IMPORTANCE_SAMPLES.value,
-  }
-  found = results.read(run_dir, key)
-  if found is not None:
-    return found
   method = delta_vae_methods.parse(name)
-  begin = time.monotonic()
-  trainer = _train(experiment, method, seed, run_dir)
-  seconds = time.monotonic() - begin
-  measures = _measure(experiment, method, trainer)
-  experiment.draw(
-      run_dir, trainer.model, method, f'{experiment.title}, {name}, seed {seed}'
+
+  def measure(trainer):
+    title = f'{experiment.title}, {name}, seed {seed}'
+    experiment.draw(run_dir, trainer.model, method, title)
+    return _measure(experiment, method, trainer)
+
+  return runs.resume(
+      run_dir,
+      {**config, **experiment.config, 'method': name, 'seed': seed},
+      {
+          'step': shared_flags.NUM_STEPS.value,
+          'num_test': _shown(experiment),
+          'num_importance_samples': shared_flags.NUM_IMPORTANCE_SAMPLES.value,
+      },
+      lambda: runs.fit(
+          build_model(experiment, method, seed),
+          experiment.batches,
+          seed,
+          run_dir,
+      ),
+      measure,
   )
-  found = {**key, 'seconds': seconds, **measures}
-  results.write(run_dir, found)
-  return found
 
 
 def build_model(
@@ -271,31 +264,6 @@ def _auxiliary_prior(length, method):
       # The window doubles until it holds the whole sequence.
       dilations=[2**i for i in range(max(1, (length - 1).bit_length()))],
   )
-
-
-def _train(experiment, method, seed, run_dir):
-  model = build_model(experiment, method, seed)
-  trainer = dlvm.training.Trainer(
-      model,
-      dlvm.training.FusedAdam(
-          schedules.parse(shared_flags.LEARNING_RATE.value)
-      ),
-      run_dir,
-      seed=seed,
-      jit_compile=shared_flags.JIT.value,
-      callbacks=[
-          dlvm.training.ProgressBar(),
-          dlvm.training.JsonLines(run_dir / 'metrics.jsonl'),
-          dlvm.training.TensorBoardScalars(run_dir / 'tensorboard'),
-      ],
-  )
-  trainer.fit(
-      experiment.batches(dlvm.ops.fold_in(seed, 'data')),
-      shared_flags.NUM_STEPS.value,
-      checkpoint_every=shared_flags.EVAL_EVERY.value,
-      log_every=_LOG_EVERY,
-  )
-  return trainer
 
 
 def _measure(experiment, method, trainer):

@@ -53,9 +53,6 @@ _TEMPERATURES = flags.DEFINE_list(
     ['0.25', '0.5', '1', '2'],
     'Temperatures of those that have one, by commas.',
 )
-_NUM_LATENTS = flags.DEFINE_integer(
-    'num_latents', 4, 'Number of latents N.', lower_bound=1
-)
 _NUM_DRAWS = flags.DEFINE_integer(
     'num_draws', 20_000, 'Gradients of which each figure is.', lower_bound=2
 )
@@ -68,6 +65,7 @@ _ROUNDS = flags.DEFINE_integer(
 _SECONDS = flags.DEFINE_float(
     'seconds', 0.02, 'Seconds of each in a round.', lower_bound=0.0
 )
+flags.set_default(shared_flags.NUM_LATENTS, 4)
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/estimator_variance')
 flags.set_default(shared_flags.NUM_CLASSES, 3)
 flags.set_default(shared_flags.BATCH_SIZE, 100)
@@ -84,7 +82,7 @@ _CONFIG_FLAGS = (
     shared_flags.BATCH_SIZE,
     shared_flags.LEARNING_RATE,
     _OBJECTIVES,
-    _NUM_LATENTS,
+    shared_flags.NUM_LATENTS,
     _NUM_WARMUP,
     _ROUNDS,
     _SECONDS,
@@ -119,7 +117,7 @@ def main(argv: Sequence[str]) -> None:
       rows[objective] = _measure_all(
           estimator_objectives.make(
               objective,
-              _NUM_LATENTS.value,
+              shared_flags.NUM_LATENTS.value,
               shared_flags.NUM_CLASSES.value,
               shared_flags.DATA_SEED.value,
               output_dir,
@@ -203,8 +201,8 @@ def _time(subjects):
 
 def _report(found, output_dir):
   title = (
-      f'{_NUM_LATENTS.value} latents of {shared_flags.NUM_CLASSES.value} '
-      'classes'
+      f'{shared_flags.NUM_LATENTS.value} latents of '
+      f'{shared_flags.NUM_CLASSES.value} classes'
   )
   caption = (
       f'{found["num_draws"]:,} draws. Bias: norm of what the mean of the draws '

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from collections.abc import Mapping
 import functools
 import pathlib
-import time
 from typing import Any
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ import discrete_lvm as dlvm
 from experiments import batches
 from experiments import flow_models
 from experiments import flow_table
-from experiments import results
+from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
 
@@ -81,7 +80,6 @@ _CONFIG_FLAGS = (
     WITH_SCALE,
     GRADIENT,
 )
-_LOG_EVERY = 100
 
 
 class Experiment(NamedTuple):
@@ -174,13 +172,7 @@ def run_all(experiment: Experiment) -> None:
   num_steps = shared_flags.NUM_STEPS.value
   schedules.parse_positive(shared_flags.TEMPERATURE_SCHEDULE.value, num_steps)
   schedules.parse(shared_flags.LEARNING_RATE.value)
-  output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
-  first = shared_flags.SEED.value
-  seeds = range(first, first + shared_flags.NUM_SEEDS.value)
-  rows = {
-      name: [run(experiment, name, seed, output_dir) for seed in seeds]
-      for name in names
-  }
+  rows = runs.sweep(names, lambda name, seed: run(experiment, name, seed))
   flow_table.print_table(
       experiment.title,
       {
@@ -190,24 +182,23 @@ def run_all(experiment: Experiment) -> None:
       },
       rows,
   )
+  output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
+  first = shared_flags.SEED.value
   experiment.draw(
       output_dir / 'models.png',
-      {name: _load_events(output_dir, name, first) for name in names},
+      {name: _load_events(name, first) for name in names},
       f'{experiment.title}, seed {first}',
   )
   rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
 
 
-def run(
-    experiment: Experiment, name: str, seed: int, output_dir: pathlib.Path
-) -> dict[str, Any]:
+def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:
   """Trains and evaluates one model, unless its results are there already.
 
   Args:
     experiment: The experiment.
     name: Name of the model.
     seed: Python `int`, seed of the weights and the batches.
-    output_dir: Directory of all runs.
 
   Returns:
     What `results.json` holds: what `evaluate` measured, the step, and the
@@ -216,35 +207,32 @@ def run(
   Raises:
     ValueError: If the directory of the run is that of another config.
   """
-  run_dir = _run_dir(output_dir, name, seed)
+  run_dir = runs.run_dir(name, seed)
   config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
-  dlvm.training.claim_output_dir(
-      run_dir, {**config, **experiment.config, 'model': name, 'seed': seed}
+
+  def measure(model):
+    measures, events = experiment.evaluate(
+        model,
+        experiment.truth,
+        _NUM_EVENTS.value,
+        dlvm.ops.fold_in(shared_flags.DATA_SEED.value, 'test'),
+    )
+    np.savez(run_dir / 'events.npz', **events)
+    return measures
+
+  return runs.resume(
+      run_dir,
+      {**config, **experiment.config, 'model': name, 'seed': seed},
+      {'step': shared_flags.NUM_STEPS.value, 'num_events': _NUM_EVENTS.value},
+      lambda: _train(experiment, name, seed, run_dir),
+      measure,
   )
-  num_steps = shared_flags.NUM_STEPS.value
-  key = {'step': num_steps, 'num_events': _NUM_EVENTS.value}
-  found = results.read(run_dir, key)
-  if found is not None:
-    return found
-  begin = time.monotonic()
-  model = _train(experiment, name, seed, run_dir)
-  seconds = time.monotonic() - begin
-  measures, events = experiment.evaluate(
-      model,
-      experiment.truth,
-      _NUM_EVENTS.value,
-      dlvm.ops.fold_in(shared_flags.DATA_SEED.value, 'test'),
-  )
-  np.savez(run_dir / 'events.npz', **events)
-  found = {**key, 'seconds': seconds, **measures}
-  results.write(run_dir, found)
-  return found
 
 
 def _train(experiment, name, seed, run_dir):
-  truth, num_steps = experiment.truth, shared_flags.NUM_STEPS.value
+  truth = experiment.truth
   temperature = schedules.parse_positive(
-      shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
+      shared_flags.TEMPERATURE_SCHEDULE.value, shared_flags.NUM_STEPS.value
   )
   options = flow_models.Options(
       causal_network=CAUSAL_NETWORK.value,
@@ -259,37 +247,17 @@ def _train(experiment, name, seed, run_dir):
   model = flow_models.build_model(
       name, truth.length, truth.num_classes, options, seed
   )
-  trainer = dlvm.training.Trainer(
+  schedule = dlvm.training.WeightSchedule
+  runs.fit(
       model,
-      dlvm.training.FusedAdam(
-          schedules.parse(shared_flags.LEARNING_RATE.value)
-      ),
+      experiment.batches,
+      seed,
       run_dir,
-      seed=seed,
-      jit_compile=shared_flags.JIT.value,
-      callbacks=[
-          dlvm.training.ProgressBar(),
-          dlvm.training.JsonLines(run_dir / 'metrics.jsonl'),
-          dlvm.training.TensorBoardScalars(run_dir / 'tensorboard'),
-          *(
-              dlvm.training.WeightSchedule(weight, temperature)
-              for weight in flow_models.temperatures(model)
-          ),
-      ],
-  )
-  trainer.fit(
-      experiment.batches(dlvm.ops.fold_in(seed, 'data')),
-      num_steps,
-      checkpoint_every=shared_flags.EVAL_EVERY.value,
-      log_every=_LOG_EVERY,
+      [schedule(w, temperature) for w in flow_models.temperatures(model)],
   )
   return model
 
 
-def _load_events(output_dir, name, seed):
-  with np.load(_run_dir(output_dir, name, seed) / 'events.npz') as events:
+def _load_events(name, seed):
+  with np.load(runs.run_dir(name, seed) / 'events.npz') as events:
     return dict(events)
-
-
-def _run_dir(output_dir, name, seed):
-  return output_dir / name / f'seed_{seed}'

@@ -21,15 +21,20 @@ class LatentVariableModel(model.Model, abc.ABC):
 
   @abc.abstractmethod
   def log_weights(self, *args: Any, **kwargs: Any) -> tf.Tensor:
-    """Draws exact samples and computes `log p(x, z) - log q(z | x)` of each."""
+    """Draws exact samples and computes the logarithm of the weight of each.
+
+    Returns:
+      float32 `Tensor`, shape `[S, batch]`, in nats: `log p(x, z) - log q(z |
+      x)`, or what else has a mean weight of `p(x)`.
+    """
 
   def importance_weighted_bound(
-      self, batch: tf.Tensor, num_samples: int, seed: Any, **options
+      self, batch: Any, num_samples: int, seed: Any, **options
   ) -> tf.Tensor:
     """Estimates a lower bound of `log p(x)` from exact samples.
 
     Args:
-      batch: Data, shape `[batch, *event]`.
+      batch: Data, as for `log_weights`.
       num_samples: Number of samples S; memory does not grow with it but for
         `[S, batch]` weights.
       seed: As for `ops.as_seed`.

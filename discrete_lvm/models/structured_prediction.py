@@ -14,12 +14,12 @@ from discrete_lvm import objectives
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator as estimator_lib
 from discrete_lvm.models import batching
+from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
-from discrete_lvm.models import model
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class StructuredPrediction(model.Model):
+class StructuredPrediction(latent_variable_model.LatentVariableModel):
   """Predicts y from x by way of L layers of N categorical variables.
 
       p(y | x) = E_{z_1 ~ p(z_1 | x)} ... E_{z_L ~ p(z_L | z_{L-1})} p(y | z_L)
@@ -126,7 +126,6 @@ class StructuredPrediction(model.Model):
     if estimator.importance_weighted and len(networks) > 1:
       self._num_joined = estimator.num_samples
     self.estimators = _copies(estimator, len(networks), self._num_joined)
-    self.num_importance_samples = 10
     # Not the estimator, whose weights would be weights of the model.
     self._estimator_config = keras.saving.serialize_keras_object(estimator)
     self._likelihood = likelihood
@@ -330,41 +329,6 @@ class StructuredPrediction(model.Model):
 
     return batching.map_samples(draw, num_samples, x.shape[0])
 
-  def importance_weighted_bound(
-      self, batch: Any, num_samples: int, seed: Any
-  ) -> tf.Tensor:
-    """Estimates a lower bound of `log p(y | x)` from exact samples.
-
-    Args:
-      batch: A pair `(x, y)`, or a dict with the keys 'x' and 'y'.
-      num_samples: Number of samples S, as for `log_weights`.
-      seed: As for `ops.as_seed`.
-
-    Returns:
-      float32 `Tensor`, shape `[batch]`, in nats.
-
-    Raises:
-      ValueError: As `log_weights` raises.
-    """
-    return objectives.importance_weighted_bound(
-        self.log_weights(batch, num_samples, seed)
-    )
-
-  def compile(self, *args, num_importance_samples: int = 10, **kwargs) -> None:
-    """Configures `fit` and `evaluate`.
-
-    Args:
-      *args: Arguments of `keras.Model.compile`.
-      num_importance_samples: Samples of the bound that `evaluate` reports.
-      **kwargs: Arguments of `keras.Model.compile`; no `loss`, since the model
-        states its own.
-
-    Raises:
-      ValueError: If a `loss` is given.
-    """
-    super().compile(*args, **kwargs)
-    self.num_importance_samples = num_importance_samples
-
   def update_metrics(self, batch: Any, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch, with exact samples.
 
@@ -427,11 +391,6 @@ class StructuredPrediction(model.Model):
             for key, value in config.items()
         }
     )
-
-  def get_compile_config(self):
-    config = super().get_compile_config()
-    samples = self.num_importance_samples
-    return config and {**config, 'num_importance_samples': samples}
 
 
 def _get_x(batch):

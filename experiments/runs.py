@@ -1,0 +1,131 @@
+"""Sweeps: a run for each name and seed, each of which resumes by itself."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import pathlib
+import time
+from typing import Any
+
+import keras
+
+import discrete_lvm as dlvm
+from experiments import results
+from experiments import schedules
+from experiments import shared_flags
+
+_LOG_EVERY = 100
+
+
+def seeds() -> range:
+  """Returns the seeds that the flags ask for."""
+  first = shared_flags.SEED.value
+  return range(first, first + shared_flags.NUM_SEEDS.value)
+
+
+def sweep(
+    names: Sequence[str], run: Callable[[str, int], dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+  """Does all runs.
+
+  Args:
+    names: Names of what is compared.
+    run: `run(name, seed)` returns the results of a run.
+
+  Returns:
+    Name to the results, one of each seed.
+  """
+  return {name: [run(name, seed) for seed in seeds()] for name in names}
+
+
+def run_dir(name: str, seed: int) -> pathlib.Path:
+  """Returns the directory of a run, in that of the sweep.
+
+  Args:
+    name: Name of what is compared.
+    seed: Python `int`.
+
+  Returns:
+    A path.
+  """
+  output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
+  # A colon is no part of a file's name everywhere.
+  return output_dir / name.replace(':', '_') / f'seed_{seed}'
+
+
+def resume(
+    directory: pathlib.Path,
+    config: Mapping[str, Any],
+    key: Mapping[str, Any],
+    train: Callable[[], Any],
+    measure: Callable[[Any], dict[str, Any]],
+) -> dict[str, Any]:
+  """Trains and measures, unless the results are there already.
+
+  Args:
+    directory: Directory of the run.
+    config: JSON-serialisable, what makes the run the run that it is.
+    key: What the results depend on beside it, such as the step.
+    train: Trains, from the last checkpoint if there is one.
+    measure: From what `train` returns to JSON-serialisable measures.
+
+  Returns:
+    What `results.json` holds: the key, the measures, and the seconds of
+    training (of the last part, if it was resumed).
+
+  Raises:
+    ValueError: If the directory is that of another config.
+  """
+  dlvm.training.claim_output_dir(directory, config)
+  found = results.read(directory, key)
+  if found is not None:
+    return found
+  begin = time.monotonic()
+  trained = train()
+  seconds = time.monotonic() - begin
+  found = {**key, 'seconds': seconds, **measure(trained)}
+  results.write(directory, found)
+  return found
+
+
+def fit(
+    model: keras.Model,
+    batches: Callable,
+    seed: int,
+    directory: pathlib.Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dlvm.training.Trainer:
+  """Trains a model as the flags say.
+
+  Args:
+    model: The model.
+    batches: From a seed to what `training.Trainer.fit` takes.
+    seed: Python `int`, seed of the batches and all noise.
+    directory: Directory of the run.
+    callbacks: Further Keras callbacks.
+
+  Returns:
+    The trainer.
+  """
+  trainer = dlvm.training.Trainer(
+      model,
+      dlvm.training.FusedAdam(
+          schedules.parse(shared_flags.LEARNING_RATE.value)
+      ),
+      directory,
+      seed=seed,
+      jit_compile=shared_flags.JIT.value,
+      callbacks=[
+          dlvm.training.ProgressBar(),
+          dlvm.training.JsonLines(directory / 'metrics.jsonl'),
+          dlvm.training.TensorBoardScalars(directory / 'tensorboard'),
+          *callbacks,
+      ],
+  )
+  trainer.fit(
+      batches(dlvm.ops.fold_in(seed, 'data')),
+      shared_flags.NUM_STEPS.value,
+      checkpoint_every=shared_flags.EVAL_EVERY.value,
+      log_every=_LOG_EVERY,
+  )
+  return trainer
