@@ -7,8 +7,8 @@ bounds, and what the latents tell: their information about the image, and the
 accuracy of a linear classifier of the digit that sees them alone.
 
   python -m experiments.delta_vae_image
-  python -m experiments.delta_vae_image --dataset=mnist --num_seeds=3 \
-      --output_dir=runs/delta_vae_mnist
+  python -m experiments.delta_vae_image --dataset=mnist --num_seeds=2 \
+      --methods=none,vae,delta:4 --output_dir=runs/delta_vae_mnist
   python -m experiments.delta_vae_image --dataset=fashion_mnist \
       --likelihood=discretized_logistic_mixture --output_dir=runs/delta_vae_grey
 
@@ -63,8 +63,8 @@ flags.set_default(shared_flags.OUTPUT_DIR, 'runs/delta_vae_image')
 flags.set_default(shared_flags.UNITS, 16)
 flags.set_default(delta_vae_runs.NUM_LAYERS, 4)
 delta_vae_runs.set_defaults(
-    methods='none,vae,beta:0.5,free_bits:0.1,target:5,delta:5,'
-    'delta_independent:5',
+    methods='none,vae,beta:0.5,free_bits:0.25,target:4,delta_independent:4,'
+    'delta:0.5,delta:1,delta:2,delta:4,delta:8',
     num_steps=2000,
 )
 

@@ -134,7 +134,7 @@ def set_defaults(
       (shared_flags.NUM_STEPS, num_steps),
       (shared_flags.BATCH_SIZE, 32),
       (shared_flags.NUM_IMPORTANCE_SAMPLES, 10),
-      (LATENT_DIM, 4),
+      (LATENT_DIM, 1),
       (
           shared_flags.LEARNING_RATE,
           f'cosine:initial={learning_rate},final=0,num_steps={num_steps}',

@@ -52,10 +52,9 @@ flags.set_default(shared_flags.LENGTH, 64)
 flags.set_default(shared_flags.UNITS, 128)
 flags.set_default(delta_vae_runs.NUM_LAYERS, 2)
 delta_vae_runs.set_defaults(
-    methods='none,vae,beta:0.5,free_bits:0.2,target:5,delta:5,'
-    'delta_independent:5',
-    num_steps=2000,
-    learning_rate=1e-3,
+    methods='none,vae,beta:0.5,free_bits:0.5,target:4,delta_independent:4,'
+    'delta:4',
+    num_steps=1500,
 )
 
 _NUM_HEADS = 4
