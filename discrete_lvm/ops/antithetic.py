@@ -37,6 +37,9 @@ def gumbel_to_logistic(
   with tf.name_scope(name):
     log_e = -floats.at_least_float32(gumbel)
     num_classes = shapes.static_num_classes(log_e, 'gumbel', minimum=2)
+    if num_classes == 2:
+      # Nothing to add up, which is the slow part.
+      return log_e[..., :1] - log_e[..., 1:]
     later = tf.math.cumulative_logsumexp(log_e, axis=-1, reverse=True)
     log_odds = log_e[..., :-1] - later[..., 1:]
     num_later = np.arange(num_classes - 1, 0, -1)
