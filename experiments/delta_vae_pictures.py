@@ -9,12 +9,12 @@ import numpy as np
 
 from experiments import pictures
 
-# Key of a result, label of the axis, sign.
+# Key of a result, label of the axis, sign, scale. A rate may be 0, or run away.
 _PANELS = (
-    ('rate', 'rate [nats]', 1),
-    ('auxiliary_elbo', 'bound with the auxiliary prior [nats]', -1),
-    ('information', 'information [nats]', 1),
-    ('probe_samples', 'probe of samples [%]', 1),
+    ('rate', 'rate [nats]', 1, 'symlog'),
+    ('auxiliary_elbo', 'bound with\nauxiliary prior [nats]', -1, 'log'),
+    ('information', 'information [nats]', 1, 'linear'),
+    ('probe_samples', 'probe of samples [%]', 1, 'linear'),
 )
 
 
@@ -40,7 +40,7 @@ def methods(
   ] or _PANELS[:1]
   figure = pictures.make_figure(1.5 + 0.75 * len(rows), 2.6 * len(panels))
   all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
-  for axes, (key, label, sign) in zip(all_axes, panels, strict=True):
+  for axes, (key, label, sign, scale) in zip(all_axes, panels, strict=True):
     for x, runs in enumerate(rows.values()):
       values = [sign * found[key] for found in runs if key in found]
       axes.plot([x] * len(values), values, 'o', color='#0072B2', alpha=0.7)
@@ -50,6 +50,7 @@ def methods(
     if key == 'auxiliary_elbo' and 'none' in rows:
       alone = np.mean([-found['elbo'] for found in rows['none']])
       axes.axhline(alone, color='#D55E00', linewidth=1)
+    axes.set_yscale(scale)
     axes.set_ylabel(label)
     axes.grid(axis='y', color='#e5e5e5', linewidth=0.7)
     axes.spines[['top', 'right']].set_visible(False)
