@@ -17,6 +17,30 @@ def dims(x: tf.Tensor) -> list[Any]:
   return [dynamic[i] if d is None else d for i, d in enumerate(x.shape)]
 
 
+def as_events(x: Any, event_shape: list[int], name: str) -> tf.Tensor:
+  """Converts to a `Tensor`, once its static shape is that of events.
+
+  Args:
+    x: `Tensor` or array, shape `[..., *event_shape]`.
+    event_shape: The shape of an event.
+    name: What it is, in the plural.
+
+  Returns:
+    `Tensor`.
+
+  Raises:
+    ValueError: If it is of another shape.
+  """
+  x = tf.convert_to_tensor(x)
+  rank = len(event_shape)
+  if x.shape.rank is None or x.shape[-rank:] != event_shape:
+    raise ValueError(
+        f'Expected {name} of shape [..., {str(event_shape)[1:-1]}]; received '
+        f'{x.shape}.'
+    )
+  return x
+
+
 def call_on_batch(
     network: keras.layers.Layer,
     x: tf.Tensor,

@@ -9,6 +9,7 @@ from discrete_lvm import estimators
 from discrete_lvm import layers
 from discrete_lvm import ops
 from discrete_lvm.models import latents
+from discrete_lvm.models import serialization
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -115,5 +116,4 @@ class CategoricalLatents(latents.Latents):
 
   @classmethod
   def from_config(cls, config):
-    estimator = keras.saving.deserialize_keras_object(config['estimator'])
-    return cls(**{**config, 'estimator': estimator})
+    return cls(**serialization.deserialized(config, 'estimator'))

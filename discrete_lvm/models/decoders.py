@@ -10,6 +10,7 @@ from tensorflow_probability import distributions as tfd
 from discrete_lvm import distributions
 from discrete_lvm.models import batching
 from discrete_lvm.models import likelihoods
+from discrete_lvm.models import serialization
 
 
 class Decoder(keras.layers.Layer, abc.ABC):
@@ -56,14 +57,8 @@ class Decoder(keras.layers.Layer, abc.ABC):
 
   @classmethod
   def from_config(cls, config):
-    deserialize = keras.saving.deserialize_keras_object
     nested = ('network', 'causal_network', 'likelihood')
-    return cls(
-        **{
-            key: deserialize(value) if key in nested else value
-            for key, value in config.items()
-        }
-    )
+    return cls(**serialization.deserialized(config, *nested))
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')

@@ -13,6 +13,7 @@ from discrete_lvm.models import batching
 from discrete_lvm.models import decoders
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import latents as latents_lib
+from discrete_lvm.models import serialization
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -154,13 +155,9 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
     Raises:
       ValueError: If `z` is of another shape.
     """
-    z = tf.convert_to_tensor(z)
-    event = [self.latents.length, self.latents.dim]
-    if z.shape.rank is None or z.shape[-2:] != event:
-      raise ValueError(
-          f'Expected latents of shape [..., {event[0]}, {event[1]}]; received '
-          f'{z.shape}.'
-      )
+    z = batching.as_events(
+        z, [self.latents.length, self.latents.dim], 'latents'
+    )
     return self.decoder.distribution(z, training=training)
 
   def prior(self, auxiliary: bool = False) -> tfd.Distribution:
@@ -378,7 +375,6 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
 
   @classmethod
   def from_config(cls, config):
-    deserialize = keras.saving.deserialize_keras_object
     nested = (
         'encoder',
         'latents',
@@ -386,12 +382,7 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
         'rate_control',
         'auxiliary_prior',
     )
-    return cls(
-        **{
-            key: deserialize(value) if key in nested else value
-            for key, value in config.items()
-        }
-    )
+    return cls(**serialization.deserialized(config, *nested))
 
 
 def _sum_over_event(kl):

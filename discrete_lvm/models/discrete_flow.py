@@ -15,6 +15,7 @@ from discrete_lvm import ops
 from discrete_lvm.models import flow_bijector
 from discrete_lvm.models import flow_stack
 from discrete_lvm.models import model
+from discrete_lvm.models import serialization
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -316,10 +317,7 @@ class DiscreteFlow(model.Model):
 
   @classmethod
   def from_config(cls, config):
-    deserialize = keras.saving.deserialize_keras_object
-    flows = [deserialize(flow) for flow in config['flows']]
-    base = deserialize(config['base'])
-    return cls(**{**config, 'flows': flows, 'base': base})
+    return cls(**serialization.deserialized(config, 'flows', 'base'))
 
 
 def _split(inputs: Any) -> tuple[Any, Any]:

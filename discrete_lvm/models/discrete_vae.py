@@ -13,6 +13,7 @@ from discrete_lvm import ops
 from discrete_lvm.models import batching
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
+from discrete_lvm.models import serialization
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -157,13 +158,9 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     Raises:
       ValueError: If `codes` are not of shape `[..., N, K]`.
     """
-    codes = tf.convert_to_tensor(codes)
-    event = [self.num_latents, self.num_classes]
-    if codes.shape.rank is None or codes.shape[-2:] != event:
-      raise ValueError(
-          f'Expected codes of shape [..., {event[0]}, {event[1]}]; received '
-          f'{codes.shape}.'
-      )
+    codes = batching.as_events(
+        codes, [self.num_latents, self.num_classes], 'codes'
+    )
     params = batching.call_on_batch(
         self.decoder, codes, event_ndims=2, training=training
     )
@@ -339,10 +336,4 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
   @classmethod
   def from_config(cls, config):
     nested = ('encoder', 'decoder', 'estimator', 'likelihood')
-    deserialize = keras.saving.deserialize_keras_object
-    return cls(
-        **{
-            key: deserialize(value) if key in nested else value
-            for key, value in config.items()
-        }
-    )
+    return cls(**serialization.deserialized(config, *nested))

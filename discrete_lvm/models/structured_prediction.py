@@ -16,6 +16,7 @@ from discrete_lvm.estimators import estimator as estimator_lib
 from discrete_lvm.models import batching
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
+from discrete_lvm.models import serialization
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -354,14 +355,9 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     return {**self._elbo.result(), **self._bound.result()}
 
   def _check_codes(self, codes):
-    codes = tf.convert_to_tensor(codes)
-    event = [self.num_latents, self.num_classes]
-    if codes.shape.rank is None or codes.shape[-2:] != event:
-      raise ValueError(
-          f'Expected codes of shape [..., {event[0]}, {event[1]}]; received '
-          f'{codes.shape}.'
-      )
-    return codes
+    return batching.as_events(
+        codes, [self.num_latents, self.num_classes], 'codes'
+    )
 
   def _get_batch(self, data):
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -384,13 +380,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
   @classmethod
   def from_config(cls, config):
     nested = ('networks', 'decoder', 'estimator', 'likelihood')
-    deserialize = keras.saving.deserialize_keras_object
-    return cls(
-        **{
-            key: deserialize(value) if key in nested else value
-            for key, value in config.items()
-        }
-    )
+    return cls(**serialization.deserialized(config, *nested))
 
 
 def _get_x(batch):
