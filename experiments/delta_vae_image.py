@@ -61,7 +61,7 @@ _LIKELIHOOD = flags.DEFINE_enum(
 )
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/delta_vae_image')
 flags.set_default(shared_flags.UNITS, 16)
-flags.set_default(delta_vae_runs.NUM_LAYERS, 4)
+flags.set_default(delta_vae_runs.DECODER_LAYERS, 4)
 delta_vae_runs.set_defaults(
     methods='none,vae,beta:0.5,free_bits:0.25,target:4,delta_independent:4,'
     'delta:0.5,delta:1,delta:2,delta:4,delta:8',
@@ -100,7 +100,7 @@ def build_decoder(
   causal_network = dlvm.layers.GatedPixelCNN(
       _NUM_OUTPUTS[likelihood],
       units=shared_flags.UNITS.value,
-      num_layers=delta_vae_runs.NUM_LAYERS.value,
+      num_layers=delta_vae_runs.DECODER_LAYERS.value,
   )
   is_grey = likelihood != 'bernoulli'
   return dlvm.models.PixelDecoder(

@@ -38,8 +38,8 @@ LATENT_DIM = flags.DEFINE_integer(
     'Dimension of the latents of a step, or number of their classes.',
     lower_bound=1,
 )
-NUM_LAYERS = flags.DEFINE_integer(
-    'num_layers', None, 'Layers of the decoder.', lower_bound=1
+DECODER_LAYERS = flags.DEFINE_integer(
+    'decoder_layers', None, 'Layers of the decoder.', lower_bound=1
 )
 _NUM_COMPONENTS = flags.DEFINE_integer(
     'num_components',
@@ -61,7 +61,7 @@ _CONFIG_FLAGS = (
     shared_flags.JIT,
     shared_flags.UNITS,
     LATENT_DIM,
-    NUM_LAYERS,
+    DECODER_LAYERS,
     _NUM_COMPONENTS,
 )
 _EVAL_BATCH_SIZE = 100

@@ -50,7 +50,7 @@ _DECODER = flags.DEFINE_enum(
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/delta_vae_text')
 flags.set_default(shared_flags.LENGTH, 64)
 flags.set_default(shared_flags.UNITS, 128)
-flags.set_default(delta_vae_runs.NUM_LAYERS, 2)
+flags.set_default(delta_vae_runs.DECODER_LAYERS, 2)
 delta_vae_runs.set_defaults(
     methods='none,vae,beta:0.5,free_bits:0.5,target:4,delta_independent:4,'
     'delta:4',
@@ -90,7 +90,7 @@ def build_decoder(num_classes: int) -> dlvm.models.TokenDecoder:
   """
   layers = dlvm.layers
   units = shared_flags.UNITS.value
-  num_layers = delta_vae_runs.NUM_LAYERS.value
+  num_layers = delta_vae_runs.DECODER_LAYERS.value
   if _DECODER.value == 'transformer':
     causal_network = layers.CausalTransformer(
         num_classes, num_layers, _NUM_HEADS, units

@@ -18,7 +18,7 @@ class DeltaVAEImageTest(binary.BinaryTestCase, parameterized.TestCase):
       'learning_rate': '1e-3',
       'num_components': 2,
       'num_importance_samples': 2,
-      'num_layers': 2,
+      'decoder_layers': 2,
       'num_seeds': 1,
       'num_steps': 4,
       'num_test': 20,

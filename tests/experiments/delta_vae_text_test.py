@@ -19,7 +19,7 @@ class DeltaVAETextTest(binary.BinaryTestCase):
       'learning_rate': '1e-3',
       'num_components': 2,
       'num_importance_samples': 2,
-      'num_layers': 1,
+      'decoder_layers': 1,
       'num_seeds': 1,
       'num_steps': 4,
       'num_test': 20,
