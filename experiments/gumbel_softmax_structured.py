@@ -41,31 +41,9 @@ from experiments import shared_flags
 _NUM_LAYERS = flags.DEFINE_integer(
     'num_layers', 2, 'Number of stochastic layers L.', lower_bound=1
 )
-flags.set_default(shared_flags.OUTPUT_DIR, 'runs/gumbel_softmax_structured')
-flags.set_default(shared_flags.NUM_STEPS, 16_000)
-flags.set_default(shared_flags.NUM_LATENTS, 20)
-flags.set_default(shared_flags.NUM_CLASSES, 10)
-flags.set_default(shared_flags.BATCH_SIZE, 100)
-flags.set_default(shared_flags.NUM_IMPORTANCE_SAMPLES, 1000)
-flags.set_default(shared_flags.LEARNING_RATE, '1e-3')
-flags.set_default(
-    shared_flags.TEMPERATURE_SCHEDULE,
-    'exponential:initial=1,rate=1e-4,minimum=0.3,every=500',
-)
+latent_flags.set_defaults('runs/gumbel_softmax_structured')
 
-# What makes a run the run that it is. The others may change when it resumes.
-_CONFIG_FLAGS = (
-    shared_flags.SEED,
-    shared_flags.JIT,
-    latent_flags.ESTIMATOR,
-    latent_flags.NUM_SAMPLES,
-    shared_flags.NUM_LATENTS,
-    shared_flags.NUM_CLASSES,
-    _NUM_LAYERS,
-    shared_flags.TEMPERATURE_SCHEDULE,
-    shared_flags.LEARNING_RATE,
-    shared_flags.BATCH_SIZE,
-)
+_CONFIG_FLAGS = (*latent_flags.CONFIG, _NUM_LAYERS)
 _EVAL_BATCH_SIZE = 100
 _NUM_IMAGES = 64
 

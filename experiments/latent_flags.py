@@ -4,6 +4,7 @@ from absl import flags
 
 import discrete_lvm as dlvm
 from experiments import data
+from experiments import shared_flags
 
 BINARIZATION = flags.DEFINE_enum(
     'binarization',
@@ -25,6 +26,41 @@ NUM_SAMPLES = flags.DEFINE_integer(
     ' estimator takes.',
     lower_bound=1,
 )
+
+# What makes a run the run that it is. The others may change when it resumes.
+CONFIG = (
+    shared_flags.SEED,
+    shared_flags.JIT,
+    ESTIMATOR,
+    NUM_SAMPLES,
+    shared_flags.NUM_LATENTS,
+    shared_flags.NUM_CLASSES,
+    shared_flags.TEMPERATURE_SCHEDULE,
+    shared_flags.LEARNING_RATE,
+    shared_flags.BATCH_SIZE,
+)
+
+
+def set_defaults(output_dir: str) -> None:
+  """Sets the defaults of the flags that the binaries share.
+
+  Args:
+    output_dir: Where the runs of a binary write.
+  """
+  for flag, value in (
+      (shared_flags.OUTPUT_DIR, output_dir),
+      (shared_flags.NUM_STEPS, 16_000),
+      (shared_flags.NUM_LATENTS, 20),
+      (shared_flags.NUM_CLASSES, 10),
+      (shared_flags.BATCH_SIZE, 100),
+      (shared_flags.NUM_IMPORTANCE_SAMPLES, 1000),
+      (shared_flags.LEARNING_RATE, '1e-3'),
+      (
+          shared_flags.TEMPERATURE_SCHEDULE,
+          'exponential:initial=1,rate=1e-4,minimum=0.3,every=500',
+      ),
+  ):
+    flags.set_default(flag, value)
 
 
 def make_estimator(**kwargs) -> dlvm.estimators.Estimator:
