@@ -59,6 +59,13 @@ _LIKELIHOOD = flags.DEFINE_enum(
     sorted(_NUM_OUTPUTS),
     'Law of a pixel: of binary ones, or of 256 grey levels.',
 )
+_FIRST_KERNEL_SIZE = flags.DEFINE_integer(
+    'first_kernel_size',
+    7,
+    'Odd number of pixels across that the first layer of the decoder sees, half'
+    ' of them up. Each further layer sees one more.',
+    lower_bound=3,
+)
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/delta_vae_image')
 flags.set_default(shared_flags.UNITS, 16)
 flags.set_default(delta_vae_runs.DECODER_LAYERS, 4)
@@ -101,6 +108,7 @@ def build_decoder(
       _NUM_OUTPUTS[likelihood],
       units=shared_flags.UNITS.value,
       num_layers=delta_vae_runs.DECODER_LAYERS.value,
+      first_kernel_size=_FIRST_KERNEL_SIZE.value,
   )
   is_grey = likelihood != 'bernoulli'
   return dlvm.models.PixelDecoder(
@@ -202,7 +210,11 @@ def main(argv: Sequence[str]) -> None:
               f'{image_flags.DATASET.value}, {height}x{width}, '
               f'{likelihood.replace("_", " ")}'
           ),
-          config={'likelihood': likelihood, 'data': images.description},
+          config={
+              'likelihood': likelihood,
+              'first_kernel_size': _FIRST_KERNEL_SIZE.value,
+              'data': images.description,
+          },
           length=height,
           num_elements=height * width,
           example_shape=images.image_shape,

@@ -37,14 +37,16 @@ class GaussianHead(head.Head):
   independent over time has at least the rate `ops.ar1_committed_rate`. The
   prior commits it, so the head constrains nothing; with `initial_scale` it
   starts near that rate, where a scale of 1 against an `alpha` of .99 would
-  start at 47 nats a number:
+  start at 47 nats a number. Means are counted in it too, for one that is off by
+  the initial scale costs half a nat at any `alpha`:
 
+      loc = initial_scale * .
       scale = initial_scale * (least + (1 - least) * softplus(. + log(e - 1)))
 
   Args:
     units: Python `int`, the dimension of the latents.
-    initial_scale: Positive number, or a list of `units` of them: the scale
-      where the projection gives zero; for an AR(1) prior `sqrt((1 - alpha**2) /
+    initial_scale: Positive number, or a list of `units` of them: the unit
+      of means, and the scale where the projection gives zero; for an AR(1) prior `sqrt((1 - alpha**2) /
       (1 + alpha**2))`, that of `ops.ar1_optimal_scale` between the ends.
     seed: Python `int`, seed of the initial weights.
     validate_args: Python `bool`: whether to check that the projection is finite
@@ -100,7 +102,9 @@ class GaussianHead(head.Head):
     relative = _LEAST_SCALE + (1 - _LEAST_SCALE) * tf.nn.softplus(
         logits + _UNIT_LOGIT
     )
-    return GaussianParameters(loc, self._initial_scale * relative)
+    return GaussianParameters(
+        self._initial_scale * loc, self._initial_scale * relative
+    )
 
   def get_config(self):
     return {

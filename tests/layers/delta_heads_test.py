@@ -184,6 +184,17 @@ class DeltaHeadsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(kl / rate, np.ones(3), atol=0.02)
     self.assertAllGreaterEqual(kl / rate, 1 - 1e-6)
 
+  @parameterized.parameters(0.5, 0.95, 0.9999)
+  def test_gaussian_head_counts_means_in_scales(self, alpha):
+    # One unit at one step costs half a nat at any alpha, so that training
+    # starts near the committed rate where the prior is sharp too.
+    scale = np.sqrt((1 - alpha**2) / (1 + alpha**2))
+    head = _pass_through(layers.GaussianHead(1, scale), 2)
+    features = np.zeros([2, 8, 2], np.float32)
+    features[1, 3, 0] = 1
+    kl = ops.gaussian_ar1_kl(*head(features), alpha)
+    self.assertAllClose(kl[1] - kl[0], 0.5, atol=1e-3)
+
   def test_gaussian_head_is_finite_at_any_outputs(self):
     head = _pass_through(layers.GaussianHead(3, 0.1), 6)
     loc, scale = head(_adversarial_features(1000, 6)[:, np.newaxis])
