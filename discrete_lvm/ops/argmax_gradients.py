@@ -125,8 +125,8 @@ def reinmax_argmax(
 
   The derivative is that of `reinmax`. The paper has a sample for `d`, for which
   this is second-order accurate; at an argmax, as here, it is the same formula
-  without that guarantee. A class with a
-  logit of -inf is never chosen and has gradient 0.
+  without that guarantee. A class with a logit of -inf is never chosen and has
+  gradient 0.
 
   Args:
     logits: Floating `Tensor`, shape `[..., K]`; at least one is finite.
