@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.training import workers
+from discrete_lvm.training.gradient_sums import GradientSums
+from discrete_lvm.training.replica_step import ReplicaStep
 from discrete_lvm.training.weight_schedule import WeightSchedule
 
 _SUM = tf.distribute.ReduceOp.SUM
@@ -17,18 +21,19 @@ class CompiledSteps:
   """Runs optimisation steps in one loop of a graph, and sums up their losses.
 
   A step sets the scheduled weights, takes a batch, and goes through
-  `strategy.run`: each replica folds its id into the seed of the step, and its
-  loss is divided by the global batch, because Keras's optimizers add up the
-  gradients of the replicas.
+  `strategy.run`: see `ReplicaStep` for what each replica does with its part. Of
+  a `ParameterServerStrategy` a step goes to whichever worker is free.
 
   Args:
     model: The model; see `Trainer` for what it has to have.
     optimizer: Its optimizer.
     seed: Seed of all steps, as for `ops.as_seed`.
     schedules: What sets weights at the start of a step.
-    jit_compile: Whether XLA compiles the step. Under a strategy it gets what
-      comes before the update, for it cannot reach the weights of another
-      replica's device.
+    clip_norm: Largest global norm of the gradients, or None.
+    accumulate_steps: Batches of a step.
+    jit_compile: Whether XLA compiles the step. Under a strategy, or with
+      several batches a step, it gets what comes before the update, for it
+      cannot reach the weights of another replica's device.
 
   Attributes:
     step: int64 variable, number of steps done.
@@ -44,19 +49,33 @@ class CompiledSteps:
       optimizer: keras.optimizers.Optimizer,
       seed: Any,
       schedules: Sequence[WeightSchedule],
+      *,
+      clip_norm: float | None,
+      accumulate_steps: int,
       jit_compile: bool,
   ):
     self._model, self._optimizer = model, optimizer
     self._seed, self._schedules = ops.as_seed(seed), schedules
+    self._accumulate_steps = accumulate_steps
     self._strategy = tf.distribute.get_strategy()
+    self._coordinator: Any = None
+    if workers.is_parameter_server(self._strategy):
+      _check_parameter_server(jit_compile, accumulate_steps)
+      self._coordinator = tf.distribute.coordinator.ClusterCoordinator(
+          self._strategy
+      )
     self.step = self._variable(tf.constant(0, tf.int64))
     self.sums: Any = None
     self.names: list[str] = []
-    self._gradients, self._update = self._replica_gradients, self._replica_step
-    if jit_compile and tf.distribute.has_strategy():
-      self._gradients = tf.function(self._gradients, jit_compile=True)
-    elif jit_compile:
-      self._update = tf.function(self._update, jit_compile=True)
+    in_parts = tf.distribute.has_strategy() or accumulate_steps > 1
+    self._replica = ReplicaStep(
+        model, optimizer, clip_norm, jit_gradients=jit_compile and in_parts
+    )
+    self._replica_step = self._replica.step
+    if jit_compile and not in_parts:
+      self._replica_step = tf.function(self._replica_step, jit_compile=True)
+    self._gradient_sums: GradientSums | None = None
+    self._one_batch = tf.function(self._run_batch)
     self._one_step = tf.function(self._run_step)
     self._steps = tf.function(self._run_steps)
 
@@ -65,16 +84,28 @@ class CompiledSteps:
 
     Args:
       batch_spec: The `element_spec` of the iterator to come.
+
+    Raises:
+      ValueError: If the model would have to be built and this strategy or the
+        accumulation of gradients needs its weights before, or XLA cannot
+        compile its gradients under a strategy.
     """
+    needs_weights = self._coordinator or self._accumulate_steps > 1
+    if not self._model.built and needs_weights:
+      raise ValueError(
+          'Expected a model that is built, for gradients that are accumulated '
+          'or a parameter server; received one that is not.'
+      )
     if self._model.built and not self._optimizer.built:
       # A function that creates variables is traced twice.
       with self._strategy.scope():
         self._optimizer.build(self._model.trainable_variables)
-    step = self._one_step.get_concrete_function(
-        batch_spec, tf.TensorSpec([], tf.int64)
-    )
+    if self._accumulate_steps > 1 and self._gradient_sums is None:
+      with self._strategy.scope():
+        self._gradient_sums = GradientSums(self._model.trainable_variables)
+    losses = self._trace(batch_spec)
     if self.sums is None:
-      self.names = list(step.structured_outputs)
+      self.names = list(losses)
       self.sums = self._variable(tf.zeros([len(self.names) + 1]))
 
   def run(self, iterator: Iterator[Any], num_steps: int) -> dict[str, float]:
@@ -87,7 +118,10 @@ class CompiledSteps:
     Returns:
       Names to losses of the last step run, in nats.
     """
-    values = self._steps(iterator, tf.constant(num_steps)).numpy().tolist()
+    if self._coordinator:
+      values = self._schedule_steps(iterator, num_steps)
+    else:
+      values = self._steps(iterator, tf.constant(num_steps)).numpy().tolist()
     return dict(zip(self.names, values, strict=True))
 
   def means(self) -> dict[str, float]:
@@ -107,11 +141,62 @@ class CompiledSteps:
           aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
       )
 
+  def _trace(self, batch_spec):
+    """Traces the step once; returns the losses by name."""
+    spec = tf.TensorSpec([], tf.int64)
+    if self._coordinator:
+      # `strategy.run` is for functions that a worker has been given.
+      seed = tf.TensorSpec([2], tf.int32)
+      gradients = tf.function(self._replica.gradients)
+      return gradients.get_concrete_function(
+          batch_spec, seed
+      ).structured_outputs[1]
+    try:
+      if self._accumulate_steps == 1:
+        step = self._one_step.get_concrete_function(batch_spec, spec)
+        return step.structured_outputs
+      batch = self._one_batch.get_concrete_function(batch_spec, spec, spec)
+      return batch.structured_outputs[0]
+    except RuntimeError as error:
+      if 'merge_call' not in str(error):
+        raise
+      raise ValueError(
+          'Expected a model whose replicas do not meet in `loss_terms`, for '
+          '`jit_compile` under a strategy; received one that averages over the '
+          'whole batch or updates a state. Train it without `jit_compile`.'
+      ) from error
+
+  def _schedule_steps(self, iterator, num_steps):
+    """Gives steps to workers; returns the losses of the last one."""
+    begin = self.step.numpy()
+    results = [
+        self._coordinator.schedule(
+            self._one_step,
+            args=(next(iterator), tf.constant(begin + i, tf.int64)),
+        )
+        for i in range(num_steps)
+    ]
+    self._coordinator.join()
+    losses = np.stack(
+        [[row[n] for n in self.names] for row in (r.fetch() for r in results)]
+    )
+    bad = ~np.isfinite(losses).all(axis=1)
+    if bad.any():
+      losses = losses[: np.argmax(bad) + 1]
+    count = len(losses)
+    self.step.assign_add(count)
+    self.sums.assign_add([*losses.sum(axis=0), count])
+    return losses[-1].tolist()
+
   def _run_steps(self, iterator, num_steps):
 
     def body(i, values):
       del values
-      terms = self._one_step(next(iterator), self.step.read_value())
+      step = self.step.read_value()
+      if self._accumulate_steps == 1:
+        terms = self._one_step(next(iterator), step)
+      else:
+        terms = self._accumulate(iterator, step)
       values = tf.stack([terms[name] for name in self.names])
       self.step.assign_add(1)
       self.sums.assign_add(tf.concat([values, [1.0]], 0))
@@ -127,41 +212,63 @@ class CompiledSteps:
     for schedule in self._schedules:
       schedule.apply(step)
     seed = ops.fold_in(self._seed, step)
-    values = self._strategy.run(self._update, args=(batch, seed))
-    return {
-        name: self._strategy.reduce(_SUM, value, axis=None)
-        for name, value in values.items()
-    }
+    return self._sum(self._strategy.run(self._replica_step, args=(batch, seed)))
 
-  def _replica_step(self, batch, seed):
-    global_batch = tf.distribute.get_replica_context().all_reduce(
-        _SUM, tf.shape(tf.nest.flatten(batch)[0])[0]
+  def _accumulate(self, iterator, step):
+    """Runs a step of several batches; returns its losses."""
+    for schedule in self._schedules:
+      schedule.apply(step)
+
+    def body(index, totals, count):
+      losses, size = self._one_batch(next(iterator), step, index)
+      losses = tf.stack([losses[name] for name in self.names])
+      return index + 1, totals + size * losses, count + size
+
+    _, totals, count = tf.while_loop(
+        lambda index, *_: index < self._accumulate_steps,
+        body,
+        [tf.constant(0, tf.int64), tf.zeros([len(self.names)]), tf.zeros([])],
+        # One at a time: that is what it is for.
+        parallel_iterations=1,
     )
-    gradients, values = self._gradients(
-        batch, ops.fold_in_replica(seed), tf.cast(global_batch, tf.float32)
+    self._strategy.run(self._replica_update)
+    return dict(zip(self.names, tf.unstack(totals / count), strict=True))
+
+  def _run_batch(self, batch, step, index):
+    seed = ops.fold_in(self._seed, step, index)
+    losses, count = self._strategy.run(self._replica_batch, args=(batch, seed))
+    return (
+        self._sum(losses),
+        self._strategy.experimental_local_results(count)[0],
     )
-    self._optimizer.apply(gradients, self._model.trainable_variables)
-    return values
 
-  def _replica_gradients(self, batch, seed, global_batch):
-    """Returns gradients and terms, as this replica's share of the sum."""
-    with tf.GradientTape() as tape:
-      terms = self._model.loss_terms(batch, training=True, seed=seed)
-      _check_terms(terms)
-      values = {
-          name: tf.reduce_sum(tf.cast(term, tf.float32)) / global_batch
-          for name, term in terms.items()
-      }
-      loss = tf.add_n(list(values.values()))
-      scaled = self._optimizer.scale_loss(loss)
-    gradients = tape.gradient(scaled, self._model.trainable_variables)
-    return gradients, {**values, 'loss': loss}
+  def _replica_batch(self, batch, seed):
+    gradients, losses, count = self._replica.gradients(batch, seed)
+    self._gradient_sums.add(gradients, count)
+    return losses, count
+
+  def _replica_update(self):
+    self._replica.update(self._gradient_sums.take())
+
+  def _sum(self, losses):
+    """Adds up the losses of the replicas, in one exchange."""
+    stacked = self._strategy.run(
+        lambda values: tf.stack(list(values.values())), args=(losses,)
+    )
+    total = self._strategy.reduce(_SUM, stacked, axis=None)
+    return dict(zip(losses, tf.unstack(total, len(losses)), strict=True))
 
 
-def _check_terms(terms):
-  for name, term in terms.items():
-    if term.shape.rank != 1:
-      raise ValueError(
-          f'Expected the loss term {name!r} to have shape [batch]; received '
-          f'shape {term.shape}.'
-      )
+def _check_parameter_server(jit_compile, accumulate_steps):
+  if jit_compile:
+    raise ValueError(
+        'Expected no `jit_compile` under a parameter server: XLA cannot reach '
+        'weights that are in another process. Leave it out, or use the '
+        "strategy 'multi_worker'."
+    )
+  if accumulate_steps > 1:
+    raise ValueError(
+        'Expected `accumulate_steps` of 1 under a parameter server, whose '
+        "workers would add to one another's sums; received "
+        f"{accumulate_steps}. Use larger batches, or 'multi_worker'."
+    )

@@ -8,13 +8,19 @@ import pathlib
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.training import intervals
+from discrete_lvm.training import workers
+from discrete_lvm.training.checkpoint_writer import CheckpointWriter
+from discrete_lvm.training.checkpoint_writer import tf_variables
 from discrete_lvm.training.checkpoints import restore_latest
 from discrete_lvm.training.compiled_steps import CompiledSteps
+from discrete_lvm.training.evaluation import Evaluation
 from discrete_lvm.training.non_finite_loss_error import NonFiniteLossError
+from discrete_lvm.training.preemption_error import PreemptionError
+from discrete_lvm.training.termination_notice import TerminationNotice
 from discrete_lvm.training.weight_schedule import WeightSchedule
 
 
@@ -39,19 +45,39 @@ class Trainer:
   evaluation, the metrics with the prefix `val_`. A "batch" is one call of the
   compiled function. A callback's own state is not in the checkpoint.
 
+  Made in the scope of a strategy of `get_strategy`, as the model has to be, it
+  trains under it: `batches` are global batches, of which each replica gets a
+  part and noise of its own, and the update is that of one replica with the
+  whole batch. Every worker calls the same methods with the same arguments. All
+  restore the chief's checkpoints, in a directory that they share, and the chief
+  alone runs the callbacks that write (those with an attribute `chief_only` that
+  is true). Under a parameter server workers take steps each at its own pace, so
+  those are neither in order nor repeatable.
+
+  SIGTERM, by which a machine is taken back, ends `fit` with a checkpoint of all
+  that was done and a `PreemptionError`, on all workers if one receives it.
+
   Args:
     model: The `keras.Model`; its `optimizer` becomes the one given here.
     optimizer: The `keras.optimizers.Optimizer`.
     output_dir: Directory that gets `checkpoints/`.
     seed: Seed of the noise of training and evaluation, as for `ops.as_seed`
       but not a `SeedGenerator`, whose state moves.
+    clip_norm: Positive number, the largest global norm of the gradients of a
+      step, or None. That of an optimizer clips the share of each replica.
+    accumulate_steps: Number of batches whose gradients make one step; the batch
+      of step `t` is then `accumulate_steps` of `batches`, from number
+      `t * accumulate_steps` on. That of an optimizer fails under a strategy.
     jit_compile: Whether XLA compiles the step.
     steps_per_call: Most optimisation steps in one call of the compiled
       function, after which Python sees the loss and callbacks run.
     callbacks: Keras callbacks.
 
   Raises:
-    ValueError: If `steps_per_call` is below 1.
+    ValueError: If `steps_per_call` or `accumulate_steps` is below 1,
+      `clip_norm` not positive, the optimizer clips or accumulates by itself
+      under a strategy of several replicas, or the strategy is a parameter
+      server that can do without neither.
 
   Example:
     >>> import tempfile
@@ -77,27 +103,48 @@ class Trainer:
       output_dir: str | os.PathLike,
       *,
       seed: Any = 0,
+      clip_norm: float | None = None,
+      accumulate_steps: int = 1,
       jit_compile: bool = False,
       steps_per_call: int = 10,
       callbacks: Sequence[keras.callbacks.Callback] = (),
   ):
-    _check_positive(steps_per_call=steps_per_call)
+    _check_positive(
+        steps_per_call=steps_per_call, accumulate_steps=accumulate_steps
+    )
+    if clip_norm is not None and not clip_norm > 0:
+      raise ValueError(
+          f'Expected a positive `clip_norm`; received {clip_norm}.'
+      )
+    self._strategy = tf.distribute.get_strategy()
+    _check_optimizer(optimizer, self._strategy)
     self.model, self.optimizer = model, optimizer
     # Keras callbacks, such as those of the learning rate, look for it there.
     model.optimizer = optimizer
     self._checkpoint_dir = pathlib.Path(output_dir) / 'checkpoints'
     self._steps_per_call = steps_per_call
+    self._accumulate_steps = accumulate_steps
     schedules = [c for c in callbacks if isinstance(c, WeightSchedule)]
+    is_chief = workers.is_chief(self._strategy)
     # First, because they add their values to the logs that others write.
-    self._callbacks = schedules + [c for c in callbacks if c not in schedules]
-    self._strategy = tf.distribute.get_strategy()
+    self._callbacks = schedules + [
+        c
+        for c in callbacks
+        if c not in schedules
+        and (is_chief or not getattr(c, 'chief_only', False))
+    ]
     self._steps = CompiledSteps(
-        model, optimizer, ops.fold_in(seed, 'train'), schedules, jit_compile
+        model,
+        optimizer,
+        ops.fold_in(seed, 'train'),
+        schedules,
+        clip_norm=clip_norm,
+        accumulate_steps=accumulate_steps,
+        jit_compile=jit_compile,
     )
-    self._evaluate_seed = ops.fold_in(seed, 'evaluate')
-    self._update_metrics = tf.function(self._run_evaluation)
-    self._checkpoint: tf.train.Checkpoint | None = None
-    self._last_checkpoint: str | None = None
+    self._evaluation = Evaluation(model, ops.fold_in(seed, 'evaluate'))
+    self._vote = workers.Vote(self._strategy)
+    self._checkpoints: CheckpointWriter | None = None
 
   @property
   def step(self) -> int:
@@ -132,10 +179,11 @@ class Trainer:
     Raises:
       NonFiniteLossError: If a loss term, or at a checkpoint a weight, is NaN or
         infinite.
+      PreemptionError: If SIGTERM came before the last step.
       ValueError: If an argument is out of its range, `batches` is no function
         or its data set finite, a loss term not of shape `[batch]`, the output
-        directory cannot be written, or its checkpoints are all damaged or those
-        of another model.
+        directory cannot be written, its checkpoints are all damaged or those of
+        another model, or not all workers find them.
     """
     _check_positive(
         num_steps=num_steps,
@@ -144,12 +192,9 @@ class Trainer:
         log_every=log_every,
     )
     self._build(_infinite(batches, 0))
-    manager = self._make_manager()
-    self._last_checkpoint = restore_latest(
-        self._checkpoint, self._checkpoint_dir
-    )
+    self._checkpoints.restore()
     step = self.step
-    iterator = self._iterate(_infinite(batches, step))
+    iterator = self._iterate(_infinite(batches, step * self._accumulate_steps))
     every = [log_every] if eval_batches is None else [log_every, eval_every]
     history = keras.callbacks.History()
     callbacks = keras.callbacks.CallbackList(
@@ -157,34 +202,43 @@ class Trainer:
         model=self.model,
         num_steps=num_steps,
         steps=log_every,
-        epochs=_num_multiples(num_steps, every),
+        epochs=intervals.num_multiples(num_steps, every),
     )
     self.model.stop_training = False
     callbacks.on_train_begin({'step': step})
     epoch = None
+    notice = TerminationNotice()
     try:
-      while step < num_steps and not self.model.stop_training:
-        if epoch is None:
-          epoch = _num_multiples(step, every)
-          callbacks.on_epoch_begin(epoch)
-        callbacks.on_train_batch_begin(step)
-        begin, step = step, min(
-            num_steps,
-            step + self._steps_per_call,
-            *(_next_multiple(step, n) for n in [*every, checkpoint_every]),
-        )
-        logs = self._train(iterator, step - begin)
-        callbacks.on_train_batch_end(step - 1, logs)
-        last = step == num_steps or self.model.stop_training
-        if last or any(step % n == 0 for n in every):
-          if eval_batches is not None and (last or step % eval_every == 0):
-            logs |= self._validate(eval_batches, callbacks)
-          self._steps.reset_sums()
-          callbacks.on_epoch_end(epoch, logs)
-          epoch = None
-        # After the callbacks: what they wrote belongs to the checkpoint.
-        if last or self.model.stop_training or step % checkpoint_every == 0:
-          self._save(manager)
+      with notice:
+        while step < num_steps and not self.model.stop_training:
+          if epoch is None:
+            epoch = intervals.num_multiples(step, every)
+            callbacks.on_epoch_begin(epoch)
+          callbacks.on_train_batch_begin(step)
+          begin, step = step, min(
+              num_steps,
+              step + self._steps_per_call,
+              *(
+                  intervals.next_multiple(step, n)
+                  for n in [*every, checkpoint_every]
+              ),
+          )
+          logs = self._train(iterator, step - begin)
+          callbacks.on_train_batch_end(step - 1, logs)
+          last = step == num_steps or self._is_stopped()
+          if last or any(step % n == 0 for n in every):
+            if eval_batches is not None and (last or step % eval_every == 0):
+              logs |= self._validate(eval_batches, callbacks)
+            self._steps.reset_sums()
+            callbacks.on_epoch_end(epoch, logs)
+            epoch = None
+          last = last or self._is_stopped()
+          preempted = not last and bool(self._vote(notice.received))
+          # After the callbacks: what they wrote belongs to the checkpoint.
+          if last or preempted or step % checkpoint_every == 0:
+            self._checkpoints.save()
+          if preempted:
+            raise PreemptionError(step, self._checkpoints.latest)
     finally:
       # After an error, too: files are closed and the terminal is given back.
       callbacks.on_train_end()
@@ -206,13 +260,7 @@ class Trainer:
     Raises:
       ValueError: If the data set is empty or infinite.
     """
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-      raise ValueError('Expected a finite data set; received an infinite one.')
-    self.model.reset_metrics()
-    if not self._update_metrics(self._iterate(dataset)):
-      raise ValueError('Expected at least one batch; received an empty one.')
-    results = self.model.get_metrics_result()
-    return {name: float(value) for name, value in results.items()}
+    return self._evaluation(dataset)
 
   def restore(self) -> int:
     """Restores the model alone from the latest intact checkpoint.
@@ -229,7 +277,7 @@ class Trainer:
     if not self.model.variables:
       raise ValueError('Expected a model that is built; received none.')
     checkpoint = tf.train.Checkpoint(
-        step=self._steps.step, variables=_tf_variables(self.model)
+        step=self._steps.step, variables=tf_variables(self.model)
     )
     if restore_latest(checkpoint, self._checkpoint_dir, partial=True) is None:
       raise ValueError(
@@ -238,45 +286,27 @@ class Trainer:
     return self.step
 
   def _iterate(self, dataset):
-    return iter(self._strategy.experimental_distribute_dataset(dataset))
+    return iter(workers.distribute(self._strategy, dataset))
 
   def _build(self, dataset):
     """Makes all variables that a checkpoint holds, and the checkpoint."""
     self._steps.build(self._iterate(dataset).element_spec)
-    if self._checkpoint is None:
-      # Lists of variables, because Keras's own tracking leaves out the state of
-      # seed generators.
-      self._checkpoint = tf.train.Checkpoint(
-          step=self._steps.step,
-          sums=self._steps.sums,
-          variables=_tf_variables(self.model),
-          optimizer=_tf_variables(self.optimizer),
-      )
-
-  def _make_manager(self):
-    try:
-      self._checkpoint_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-      raise ValueError(
-          'Expected a directory that can be written; received '
-          f'{self._checkpoint_dir} ({error.strerror}).'
-      ) from error
-    return tf.train.CheckpointManager(
-        self._checkpoint,
-        os.fspath(self._checkpoint_dir),
-        max_to_keep=3,
-        checkpoint_name='ckpt',
-    )
-
-  def _save(self, manager):
-    # A gradient can be NaN where the loss is not. Such weights would show only
-    # in the loss of the next step, after a checkpoint that is called good.
-    for variable in self.model.trainable_variables:
-      if not np.isfinite(variable.numpy()).all():
-        raise NonFiniteLossError(
-            self.step - 1, variable.path, self._last_checkpoint
+    if self._checkpoints is None:
+      with self._strategy.scope():
+        self._checkpoints = CheckpointWriter(
+            self._checkpoint_dir,
+            self.model,
+            self.optimizer,
+            step=self._steps.step,
+            sums=self._steps.sums,
         )
-    self._last_checkpoint = manager.save(checkpoint_number=self.step)
+
+  def _is_stopped(self):
+    """Says whether a callback of any worker has stopped the training."""
+    # One that goes on alone would wait for the others without end.
+    if self._vote(self.model.stop_training):
+      self.model.stop_training = True
+    return self.model.stop_training
 
   def _validate(self, eval_batches, callbacks):
     callbacks.on_test_begin()
@@ -291,24 +321,27 @@ class Trainer:
     if bad:
       # The loss is the sum of the terms, and says less than the term does.
       term = next((name for name in bad if name != 'loss'), 'loss')
-      raise NonFiniteLossError(self.step - 1, term, self._last_checkpoint)
+      raise NonFiniteLossError(self.step - 1, term, self._checkpoints.latest)
     return {'step': self.step, **self._steps.means()}
 
-  def _run_evaluation(self, iterator):
-    """Updates the metrics with every batch; returns the number of batches."""
-    index = tf.constant(0)
-    for batch in iterator:
-      self._strategy.run(self._replica_evaluation, args=(batch, index))
-      index += 1
-    return index
 
-  def _replica_evaluation(self, batch, index):
-    seed = ops.fold_in_replica(ops.fold_in(self._evaluate_seed, index))
-    self.model.update_metrics(batch, seed=seed)
-
-
-def _tf_variables(owner):
-  return [variable.value for variable in owner.variables]
+def _check_optimizer(optimizer, strategy):
+  """Refuses what Keras does to the gradients of each replica by itself."""
+  if strategy.num_replicas_in_sync == 1:
+    return
+  inner = getattr(optimizer, 'inner_optimizer', optimizer)
+  for name, instead in (
+      ('clipnorm', 'clip_norm'),
+      ('global_clipnorm', 'clip_norm'),
+      ('clipvalue', 'clip_norm'),
+      ('gradient_accumulation_steps', 'accumulate_steps'),
+  ):
+    if getattr(inner, name, None):
+      raise ValueError(
+          f'Expected an optimizer without `{name}` under a strategy of several '
+          'replicas, which Keras applies to each of them by itself; received '
+          f'{getattr(inner, name)}. Use `{instead}` of `Trainer`.'
+      )
 
 
 def _check_positive(**arguments):
@@ -330,13 +363,3 @@ def _infinite(batches, start_step):
         f'{int(dataset.cardinality())} batches.'
     )
   return dataset
-
-
-def _next_multiple(step, every):
-  return (step // every + 1) * every
-
-
-def _num_multiples(step, every):
-  """Counts the numbers from 1 to `step` that divide by one of at most two."""
-  counts = sum(step // n for n in every)
-  return counts - step // math.lcm(*every) if len(every) == 2 else counts
