@@ -56,9 +56,7 @@ _NUM_TEST = flags.DEFINE_integer(
 
 # What makes a run the run that it is, beside its method and its seed.
 _CONFIG_FLAGS = (
-    shared_flags.BATCH_SIZE,
-    shared_flags.LEARNING_RATE,
-    shared_flags.JIT,
+    *runs.CONFIG,
     shared_flags.UNITS,
     LATENT_DIM,
     DECODER_LAYERS,
@@ -166,6 +164,8 @@ def run_all(experiment: Experiment) -> None:
       f'examples, {shared_flags.NUM_IMPORTANCE_SAMPLES.value} samples of each '
       'posterior.'
   )
+  if not dlvm.training.is_chief():
+    return
   delta_vae_table.print_table(experiment.title, rows, caption)
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   delta_vae_table.write_markdown(
@@ -197,7 +197,8 @@ def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:
 
   def measure(trainer):
     title = f'{experiment.title}, {name}, seed {seed}'
-    experiment.draw(run_dir, trainer.model, method, title)
+    if dlvm.training.is_chief():
+      experiment.draw(run_dir, trainer.model, method, title)
     return _measure(experiment, method, trainer)
 
   return runs.resume(

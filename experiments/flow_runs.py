@@ -68,11 +68,9 @@ _NUM_EVENTS = flags.DEFINE_integer(
 
 # What makes a run the run that it is, beside its model and its seed.
 _CONFIG_FLAGS = (
+    *runs.CONFIG,
     shared_flags.DATA_SEED,
-    shared_flags.BATCH_SIZE,
-    shared_flags.LEARNING_RATE,
     shared_flags.TEMPERATURE_SCHEDULE,
-    shared_flags.JIT,
     CAUSAL_NETWORK,
     BIPARTITE_NETWORK,
     shared_flags.UNITS,
@@ -173,6 +171,8 @@ def run_all(experiment: Experiment) -> None:
   schedules.parse_positive(shared_flags.TEMPERATURE_SCHEDULE.value, num_steps)
   schedules.parse(shared_flags.LEARNING_RATE.value)
   rows = runs.sweep(names, lambda name, seed: run(experiment, name, seed))
+  if not dlvm.training.is_chief():
+    return
   flow_table.print_table(
       experiment.title,
       {
@@ -217,7 +217,8 @@ def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:
         _NUM_EVENTS.value,
         dlvm.ops.fold_in(shared_flags.DATA_SEED.value, 'test'),
     )
-    np.savez(run_dir / 'events.npz', **events)
+    if dlvm.training.is_chief():
+      np.savez(run_dir / 'events.npz', **events)
     return measures
 
   return runs.resume(

@@ -35,6 +35,7 @@ from experiments import image_flags
 from experiments import latent_flags
 from experiments import launch
 from experiments import pictures
+from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
 
@@ -131,7 +132,7 @@ def main(argv: Sequence[str]) -> None:
   temperature = schedules.parse_positive(
       shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
   )
-  learning_rate = schedules.parse(shared_flags.LEARNING_RATE.value)
+  schedules.parse(shared_flags.LEARNING_RATE.value)
   images = data.load(
       image_flags.DATASET.value,
       shared_flags.DATA_DIR.value,
@@ -155,30 +156,18 @@ def main(argv: Sequence[str]) -> None:
           **({'importance_weighted': True} if (num_samples or 1) > 1 else {})
       ),
   )
-  trainer = dlvm.training.Trainer(
+  trainer = runs.fit(
       model,
-      dlvm.training.FusedAdam(learning_rate),
-      output_dir,
-      seed=seed,
-      jit_compile=shared_flags.JIT.value,
-      callbacks=[
-          dlvm.training.ProgressBar(),
-          dlvm.training.JsonLines(output_dir / 'metrics.jsonl'),
-          dlvm.training.TensorBoardScalars(output_dir / 'tensorboard'),
-          *_temperature_schedules(model, temperature),
-      ],
-  )
-  trainer.fit(
-      dlvm.training.ShuffledBatches(
+      lambda data_seed: dlvm.training.ShuffledBatches(
           images.train.images,
           shared_flags.BATCH_SIZE.value,
-          dlvm.ops.fold_in(seed, 'data'),
+          data_seed,
           _draw_halves,
       ),
-      num_steps,
-      eval_batches=_eval_batches(images.validation),
-      eval_every=shared_flags.EVAL_EVERY.value,
-      checkpoint_every=shared_flags.EVAL_EVERY.value,
+      seed,
+      output_dir,
+      _temperature_schedules(model, temperature),
+      _eval_batches(images.validation),
   )
 
   title = (
@@ -186,7 +175,8 @@ def main(argv: Sequence[str]) -> None:
       f'{_NUM_LAYERS.value} layers of {model.num_latents} variables of '
       f'{model.num_classes} classes, step {trainer.step:,}'
   )
-  draw_predictions(output_dir, model, images.test.images, title)
+  if dlvm.training.is_chief():
+    draw_predictions(output_dir, model, images.test.images, title)
   _print_results(
       evaluation.test(trainer, _eval_batches(images.test), output_dir, title)
   )

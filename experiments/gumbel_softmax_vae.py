@@ -36,6 +36,7 @@ from experiments import image_flags
 from experiments import latent_flags
 from experiments import launch
 from experiments import pictures
+from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
 
@@ -211,7 +212,7 @@ def main(argv: Sequence[str]) -> None:
   temperature = schedules.parse_positive(
       shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
   )
-  learning_rate = schedules.parse(shared_flags.LEARNING_RATE.value)
+  schedules.parse(shared_flags.LEARNING_RATE.value)
   units = {flag.name: _parse_units(flag) for flag in _UNITS_FLAGS}
   images = data.load(
       image_flags.DATASET.value,
@@ -233,27 +234,19 @@ def main(argv: Sequence[str]) -> None:
       prior=_PRIOR.value,
       estimator=latent_flags.make_estimator(),
   )
-  trainer = dlvm.training.Trainer(
+  is_dynamic = latent_flags.BINARIZATION.value == 'dynamic'
+  trainer = runs.fit(
       model,
-      dlvm.training.FusedAdam(learning_rate),
-      output_dir,
-      seed=seed,
-      jit_compile=shared_flags.JIT.value,
-      callbacks=_callbacks(model, images, temperature, output_dir),
-  )
-  trainer.fit(
-      dlvm.training.ShuffledBatches(
+      lambda data_seed: dlvm.training.ShuffledBatches(
           images.train.images,
           shared_flags.BATCH_SIZE.value,
-          dlvm.ops.fold_in(seed, 'data'),
-          data.binarize
-          if latent_flags.BINARIZATION.value == 'dynamic'
-          else None,
+          data_seed,
+          data.binarize if is_dynamic else None,
       ),
-      num_steps,
-      eval_batches=_eval_batches(images.validation),
-      eval_every=shared_flags.EVAL_EVERY.value,
-      checkpoint_every=shared_flags.EVAL_EVERY.value,
+      seed,
+      output_dir,
+      _callbacks(model, images, temperature, output_dir),
+      _eval_batches(images.validation),
   )
 
   title = (
@@ -261,7 +254,8 @@ def main(argv: Sequence[str]) -> None:
       f'{model.num_latents} latents of {model.num_classes} classes, step '
       f'{trainer.step:,}'
   )
-  draw_pictures(output_dir, model, images.test.images, title)
+  if dlvm.training.is_chief():
+    draw_pictures(output_dir, model, images.test.images, title)
   found = evaluation.test(
       trainer, _eval_batches(images.test), output_dir, title
   )
@@ -273,17 +267,12 @@ def _callbacks(model, images, temperature, output_dir):
   training = dlvm.training
   log_dir = output_dir / 'tensorboard'
   shown = images.validation.images[:_NUM_IMAGES]
-  callbacks = [
-      training.ProgressBar(),
-      training.JsonLines(output_dir / 'metrics.jsonl'),
-      training.TensorBoardScalars(log_dir),
-      *(
-          training.ImageGrid(log_dir, name, fn, shared_flags.EVAL_EVERY.value)
-          for name, fn in (
-              ('samples', lambda: sample_means(model, [0, 1])),
-              ('reconstructions', lambda: model(shown)),
-          )
-      ),
+  callbacks: list[keras.callbacks.Callback] = [
+      training.ImageGrid(log_dir, name, fn, shared_flags.EVAL_EVERY.value)
+      for name, fn in (
+          ('samples', lambda: sample_means(model, [0, 1])),
+          ('reconstructions', lambda: model(shown)),
+      )
   ]
   if hasattr(model.estimator, 'temperature'):
     callbacks.append(

@@ -4,6 +4,7 @@ from absl import flags
 
 import discrete_lvm as dlvm
 from experiments import data
+from experiments import runs
 from experiments import shared_flags
 
 BINARIZATION = flags.DEFINE_enum(
@@ -29,15 +30,13 @@ NUM_SAMPLES = flags.DEFINE_integer(
 
 # What makes a run the run that it is. The others may change when it resumes.
 CONFIG = (
+    *runs.CONFIG,
     shared_flags.SEED,
-    shared_flags.JIT,
     ESTIMATOR,
     NUM_SAMPLES,
     shared_flags.NUM_LATENTS,
     shared_flags.NUM_CLASSES,
     shared_flags.TEMPERATURE_SCHEDULE,
-    shared_flags.LEARNING_RATE,
-    shared_flags.BATCH_SIZE,
 )
 
 

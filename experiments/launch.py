@@ -9,7 +9,10 @@ from absl import logging
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import shared_flags
 
+# Of a run that was stopped and goes on when it is started again: `EX_TEMPFAIL`.
+PREEMPTED = 75
 # What a person can mend by another flag or file. Anything else is a fault of
 # ours, whose traceback is wanted.
 _EXPECTED_ERRORS = (
@@ -22,6 +25,9 @@ _EXPECTED_ERRORS = (
 def one_line_errors(main: Callable) -> Callable:
   """Makes errors of flags and data end a binary in one line, with status 1.
 
+  It also enters the strategy that the flags ask for, before anything else of
+  TensorFlow; in a process that serves others `main` never begins.
+
   Args:
     main: The function that `absl.app.run` will call.
 
@@ -29,7 +35,8 @@ def one_line_errors(main: Callable) -> Callable:
     A function like `main` that writes the message of a `ValueError`, a
     `FileNotFoundError` or a `training.NonFiniteLossError` to stderr, on one
     line, and exits with status 1. The flag `--verbosity=1` shows the traceback.
-    Arguments that are no flags are refused likewise.
+    Arguments that are no flags are refused likewise. A run that SIGTERM stopped
+    exits with status `PREEMPTED`.
   """
 
   @functools.wraps(main)
@@ -43,7 +50,16 @@ def one_line_errors(main: Callable) -> Callable:
     try:
       if len(argv) > 1:
         raise ValueError(f'Expected flags only; received {argv[1:]}.')
-      return main(argv)
+      strategy = dlvm.training.get_strategy(
+          shared_flags.STRATEGY.value,
+          num_replicas=shared_flags.NUM_REPLICAS.value,
+          tpu=shared_flags.TPU.value,
+      )
+      with strategy.scope():
+        return main(argv)
+    except dlvm.training.PreemptionError as error:
+      print(error, file=sys.stderr)
+      sys.exit(PREEMPTED)
     except _EXPECTED_ERRORS as error:
       logging.debug('Traceback of the error:', exc_info=True)
       print('Error:', ' '.join(str(error).split()), file=sys.stderr)

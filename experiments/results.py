@@ -5,6 +5,8 @@ import json
 import pathlib
 from typing import Any
 
+import discrete_lvm as dlvm
+
 _NAME = 'results.json'
 
 
@@ -31,10 +33,14 @@ def read(
 def write(output_dir: pathlib.Path, results: Mapping[str, Any]) -> None:
   """Writes the results of a run, so that a kill never leaves half a file.
 
+  Of several workers, which have the same results, the chief alone writes.
+
   Args:
     output_dir: Directory of the run.
     results: JSON-serialisable; contains the key.
   """
+  if not dlvm.training.is_chief():
+    return
   path = output_dir / _NAME
   temporary = path.with_suffix('.tmp')
   temporary.write_text(json.dumps(results, indent=2) + '\n')

@@ -8,12 +8,21 @@ import time
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import results
 from experiments import schedules
 from experiments import shared_flags
 
+# What makes a run the run that it is, of what `fit` takes from the flags.
+CONFIG = (
+    shared_flags.BATCH_SIZE,
+    shared_flags.LEARNING_RATE,
+    shared_flags.CLIP_NORM,
+    shared_flags.ACCUMULATE_STEPS,
+    shared_flags.JIT,
+)
 _LOG_EVERY = 100
 
 
@@ -94,6 +103,7 @@ def fit(
     seed: int,
     directory: pathlib.Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    eval_batches: tf.data.Dataset | None = None,
 ) -> dlvm.training.Trainer:
   """Trains a model as the flags say.
 
@@ -103,6 +113,7 @@ def fit(
     seed: Python `int`, seed of the batches and all noise.
     directory: Directory of the run.
     callbacks: Further Keras callbacks.
+    eval_batches: Data set to evaluate on as the training goes.
 
   Returns:
     The trainer.
@@ -114,6 +125,8 @@ def fit(
       ),
       directory,
       seed=seed,
+      clip_norm=shared_flags.CLIP_NORM.value,
+      accumulate_steps=shared_flags.ACCUMULATE_STEPS.value,
       jit_compile=shared_flags.JIT.value,
       callbacks=[
           dlvm.training.ProgressBar(),
@@ -125,6 +138,8 @@ def fit(
   trainer.fit(
       batches(dlvm.ops.fold_in(seed, 'data')),
       shared_flags.NUM_STEPS.value,
+      eval_batches=eval_batches,
+      eval_every=shared_flags.EVAL_EVERY.value,
       checkpoint_every=shared_flags.EVAL_EVERY.value,
       log_every=_LOG_EVERY,
   )

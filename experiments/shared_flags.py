@@ -82,3 +82,33 @@ NUM_IMPORTANCE_SAMPLES = flags.DEFINE_integer(
     'Samples of the bound on the test set at the end.',
     lower_bound=1,
 )
+STRATEGY = flags.DEFINE_enum(
+    'strategy',
+    'default',
+    ['default', 'mirrored', 'multi_worker', 'parameter_server', 'tpu'],
+    'Devices that train together: those of this machine (mirrored), of all the'
+    ' workers of TF_CONFIG (multi_worker, parameter_server), or of a TPU.'
+    ' --batch_size is that of all of them.',
+)
+NUM_REPLICAS = flags.DEFINE_integer(
+    'num_replicas',
+    None,
+    'For --strategy=mirrored, how many devices: all GPUs if not given; without'
+    ' a GPU, shares of the CPU.',
+    lower_bound=1,
+)
+TPU = flags.DEFINE_string(
+    'tpu',
+    None,
+    'For --strategy=tpu, its name or address; that of TPU_NAME if not given.',
+)
+CLIP_NORM = flags.DEFINE_float(
+    'clip_norm', None, 'Largest global norm of the gradients of a step.'
+)
+ACCUMULATE_STEPS = flags.DEFINE_integer(
+    'accumulate_steps',
+    1,
+    'Batches whose gradients make one step, where --batch_size of them at once'
+    ' do not fit into memory.',
+    lower_bound=1,
+)

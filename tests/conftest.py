@@ -14,3 +14,13 @@ if 'PYTEST_XDIST_WORKER' in os.environ:
 def pytest_collection_modifyitems(items):
   """Drops `tf.test.TestCase.test_session`, a helper with the name of a test."""
   items[:] = [item for item in items if item.name != 'test_session']
+
+
+def pytest_configure():
+  """Splits the CPU in four, before a test makes TensorFlow start."""
+  import tensorflow as tf
+
+  (cpu,) = tf.config.list_physical_devices('CPU')
+  tf.config.set_logical_device_configuration(
+      cpu, [tf.config.LogicalDeviceConfiguration()] * 4
+  )

@@ -3,13 +3,15 @@
 import keras
 import tensorflow as tf
 
+from discrete_lvm import ops
+
 
 class MovingMoments(keras.layers.Layer):
   """Averages the mean and the variance of batches, the latest with most weight.
 
-  Both start without a past: the first update makes them those of its batch.
-  Replicas share the mean of theirs, for which they meet at each update: under a
-  strategy of several replicas XLA cannot compile a step with such an update.
+  Both start without a past: the first update makes them those of its batch. It
+  is the batch of all replicas, which meet at each update: where they are
+  several, XLA cannot compile a step with such an update.
 
   Args:
     decay: Share of the past that stays at an update, at least 0 and below 1.
@@ -39,8 +41,8 @@ class MovingMoments(keras.layers.Layer):
             autocast=False,
             initializer='zeros',
             trainable=False,
-            # Replicas see other examples.
-            aggregation='mean',
+            # Every replica sets the same value.
+            aggregation='only_first_replica',
         )
         for name in ('mean', 'variance', 'weight')
     )
@@ -61,10 +63,11 @@ class MovingMoments(keras.layers.Layer):
     Args:
       values: float32 `Tensor`, shape `[...]`.
     """
-    values = tf.stop_gradient(values)
+    values = tf.reshape(tf.convert_to_tensor(values), [-1])
+    mean = ops.batch_mean(values)
     for weight, latest in (
-        (self._mean, tf.reduce_mean(values)),
-        (self._variance, tf.math.reduce_variance(values)),
+        (self._mean, mean),
+        (self._variance, ops.batch_mean((values - mean) ** 2)),
         (self._weight, tf.ones([])),
     ):
       weight.assign(self.decay * weight.value + (1 - self.decay) * latest)

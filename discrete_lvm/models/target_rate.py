@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from discrete_lvm import ops
 from discrete_lvm.models import rate_control
 
 # In the exponent, as near the target the excess is half the relative one.
@@ -92,8 +93,8 @@ class TargetRate(rate_control.RateControl):
     rate = rate_control.total(kl)
     log_weight = tf.convert_to_tensor(self.log_weight)
     # An estimate of a small rate may be negative.
-    mean = tf.maximum(tf.reduce_mean(rate), 0)
-    excess = tf.stop_gradient((mean - self.target) / (mean + self.target))
+    mean = tf.maximum(ops.batch_mean(rate), 0)
+    excess = (mean - self.target) / (mean + self.target)
     fixed = tf.stop_gradient(log_weight)
     weight = tf.exp(fixed + _DAMPING * excess)
     return weight * rate + (fixed - log_weight) * excess

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from discrete_lvm import ops
 from discrete_lvm.ops import floats
 
 _ORDERS = ('mean_then_max', 'max_then_mean')
@@ -78,8 +79,8 @@ def free_bits(
     free_nats: Python number, not negative: the threshold of each group.
     group_ndims: Python `int`: how many of the last axes are summed to make a
       group. At 0 each latent is one; None makes one group of all.
-    order: 'mean_then_max' or 'max_then_mean', over the batch. The mean is that
-      of this batch: of each replica by itself.
+    order: 'mean_then_max' or 'max_then_mean', over the batch: that of all
+      replicas.
     name: Python `str`, name scope of the ops.
 
   Returns:
@@ -136,7 +137,7 @@ def free_bits(
     if order == 'mean_then_max':
       # Where the mean is above, each example gives its own rate: they have
       # that mean, and its gradient.
-      decides = tf.reduce_mean(groups, axis=0, keepdims=True)
+      decides = ops.batch_mean(groups)
     free = tf.cast(free_nats, kl.dtype)
     rates = tf.where(decides >= free, groups, free)
     return tf.reduce_sum(rates, axis=list(range(1, groups.shape.rank)))

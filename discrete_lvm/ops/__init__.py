@@ -62,6 +62,7 @@ from discrete_lvm.ops.numerics import log_mean_exp
 from discrete_lvm.ops.numerics import nats_to_bits
 from discrete_lvm.ops.numerics import safe_log
 from discrete_lvm.ops.recurrence import linear_recurrence
+from discrete_lvm.ops.replicas import batch_mean
 from discrete_lvm.ops.sample_gradients import gapped_straight_through
 from discrete_lvm.ops.sample_gradients import gumbel_rao
 from discrete_lvm.ops.sample_gradients import reinmax
@@ -109,6 +110,7 @@ __all__ = [
     'as_order',
     'as_seed',
     'balanced_decisions',
+    'batch_mean',
     'bits_per_dim',
     'categorical_entropy',
     'categorical_kl',

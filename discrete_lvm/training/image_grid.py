@@ -64,6 +64,8 @@ class ImageGrid(keras.callbacks.Callback):
     >>> callback = ImageGrid('/tmp/run', 'noise', noise, every=1000)
   """
 
+  chief_only = True
+
   def __init__(
       self,
       log_dir: str | os.PathLike,

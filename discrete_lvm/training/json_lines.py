@@ -32,6 +32,8 @@ class JsonLines(keras.callbacks.Callback):
     {"step": 3, "loss": ...}
   """
 
+  chief_only = True
+
   def __init__(self, path: str | os.PathLike):
     super().__init__()
     self._path = pathlib.Path(path)

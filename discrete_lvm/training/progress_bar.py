@@ -28,6 +28,8 @@ class ProgressBar(keras.callbacks.Callback):
     >>> _ = model.fit(x, y, 2, verbose=0, callbacks=[ProgressBar()])
   """
 
+  chief_only = True
+
   def __init__(self, console: Any = None):
     super().__init__()
     self._console = console

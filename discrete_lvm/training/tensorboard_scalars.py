@@ -30,6 +30,8 @@ class TensorBoardScalars(keras.callbacks.Callback):
     ['events.out.tfevents...']
   """
 
+  chief_only = True
+
   def __init__(self, log_dir: str | os.PathLike):
     super().__init__()
     require_extra('tensorboard')
