@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.models import strategy_checks
 
 
 class Model(keras.Model, abc.ABC):
@@ -14,9 +15,9 @@ class Model(keras.Model, abc.ABC):
 
   `fit` minimises the mean over the batch of the sum of the terms, under the
   default and the mirrored strategy; `training.Trainer` does the same in its own
-  loop. `evaluate` reports what `update_metrics` and `get_metrics_result` say.
-  (The name is `loss_terms` because `keras.Model.losses` is the list of what
-  layers gave to `add_loss`.)
+  loop, under any. `evaluate` reports what `update_metrics` and
+  `get_metrics_result` say. (The name is `loss_terms` because
+  `keras.Model.losses` is the list of what layers gave to `add_loss`.)
 
   Args:
     *args: Arguments of `keras.Model`.
@@ -79,7 +80,8 @@ class Model(keras.Model, abc.ABC):
         states its own.
 
     Raises:
-      ValueError: If a `loss` is given.
+      ValueError: If a `loss` is given, or the model was made in the scope of a
+        strategy with which, or with whose optimizer, Keras cannot `fit` it.
     """
     if kwargs.get('loss') is not None or len(args) > 1:
       raise ValueError(
@@ -87,21 +89,27 @@ class Model(keras.Model, abc.ABC):
           '`loss_terms`.'
       )
     super().compile(*args, **kwargs)
+    strategy_checks.check_fit(
+        self.distribute_strategy, self.optimizer, self.jit_compile
+    )
 
   def train_step(self, data):
     batch = self._get_batch(data)
-    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    size = _num_examples(batch)
     with tf.GradientTape() as tape:
       terms = self.loss_terms(batch, training=True)
       per_example = tf.add_n(list(terms.values()))
-      # Keras sums gradients over replicas.
-      loss = tf.reduce_mean(per_example) / num_replicas
+      # Keras sums gradients over replicas, whose parts may differ in size.
+      loss = tf.reduce_sum(per_example) / size
       scaled_loss = self.optimizer.scale_loss(loss)
     variables = self.trainable_variables
     self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
     values = {'loss': per_example, **terms}
     for name, value in values.items():
-      self._loss_metrics[name].update_state(value)
+      # Keras averages what replicas report, as if their parts had one size.
+      self._loss_metrics[name].update_state(
+          ops.batch_mean(value), sample_weight=size
+      )
     return {name: self._loss_metrics[name].result() for name in values}
 
   def test_step(self, data):
@@ -137,3 +145,10 @@ class Model(keras.Model, abc.ABC):
     if seed is None:
       return ops.fold_in_replica(self._seed_generator)
     return ops.as_seed(seed)
+
+
+def _num_examples(batch):
+  """Returns the number of examples of all replicas, a float32 scalar."""
+  size = tf.cast(tf.shape(tf.nest.flatten(batch)[0])[0], tf.float32)
+  context = tf.distribute.get_replica_context()
+  return context.all_reduce(tf.distribute.ReduceOp.SUM, size)

@@ -95,9 +95,8 @@ class TargetRate(rate_control.RateControl):
     # An estimate of a small rate may be negative.
     mean = tf.maximum(ops.batch_mean(rate), 0)
     excess = (mean - self.target) / (mean + self.target)
-    fixed = tf.stop_gradient(log_weight)
-    weight = tf.exp(fixed + _DAMPING * excess)
-    return weight * rate + (fixed - log_weight) * excess
+    weight = tf.exp(tf.stop_gradient(log_weight) + _DAMPING * excess)
+    return weight * rate + _ascent(log_weight, excess, weight)
 
   def get_config(self):
     # What the constructor received; the weight that moves is in the file.
@@ -106,3 +105,19 @@ class TargetRate(rate_control.RateControl):
         'target': self.target,
         'initial_weight': self._initial_weight,
     }
+
+
+def _ascent(log_weight, excess, weight):
+  """Returns zero, with the gradient `-excess` for `log_weight`."""
+
+  @tf.custom_gradient
+  def zero(log_weight):
+    def gradient(upstream):
+      # Nothing else orders the update of the variable after its last use, and
+      # once in some thousand steps of a busy machine it came before.
+      with tf.control_dependencies([weight]):
+        return tf.identity(-excess * upstream)
+
+    return tf.zeros_like(log_weight), gradient
+
+  return zero(log_weight)

@@ -146,10 +146,9 @@ class CompiledSteps:
     spec = tf.TensorSpec([], tf.int64)
     if self._coordinator:
       # `strategy.run` is for functions that a worker has been given.
-      seed = tf.TensorSpec([2], tf.int32)
-      gradients = tf.function(self._replica.gradients)
+      gradients = tf.function(self._replica.local_gradients)
       return gradients.get_concrete_function(
-          batch_spec, seed
+          batch_spec, tf.TensorSpec([2], tf.int32), tf.TensorSpec([])
       ).structured_outputs[1]
     try:
       if self._accumulate_steps == 1:

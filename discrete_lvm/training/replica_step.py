@@ -34,7 +34,7 @@ class ReplicaStep:
   ):
     self._model, self._optimizer = model, optimizer
     self._clip_norm = clip_norm
-    self._gradients = self._local_gradients
+    self._gradients = self.local_gradients
     if jit_gradients:
       self._gradients = tf.function(self._gradients, jit_compile=True)
 
@@ -60,6 +60,31 @@ class ReplicaStep:
         batch, ops.fold_in_replica(seed), num_examples
     )
     return gradients, values, num_examples
+
+  def local_gradients(
+      self, batch: Any, seed: tf.Tensor, num_examples: tf.Tensor
+  ) -> tuple[list[Any], dict[str, tf.Tensor]]:
+    """Computes gradients and losses, for a seed of the replica's own.
+
+    Args:
+      batch: The replica's part of the batch.
+      seed: int32 of shape `[2]`, another one for each replica.
+      num_examples: float32 scalar, number of examples of all replicas.
+
+    Returns:
+      The gradients and the losses, as `gradients` returns them.
+    """
+    with tf.GradientTape() as tape:
+      terms = self._model.loss_terms(batch, training=True, seed=seed)
+      _check_terms(terms)
+      values = {
+          name: tf.reduce_sum(tf.cast(term, tf.float32)) / num_examples
+          for name, term in terms.items()
+      }
+      loss = tf.add_n(list(values.values()))
+      scaled = self._optimizer.scale_loss(loss)
+    gradients = tape.gradient(scaled, self._model.trainable_variables)
+    return gradients, {**values, 'loss': loss}
 
   def update(self, gradients: list[Any]) -> None:
     """Updates the weights.
@@ -99,19 +124,6 @@ class ReplicaStep:
     gradients, values, _ = self.gradients(batch, seed)
     self.update(gradients)
     return values
-
-  def _local_gradients(self, batch, seed, num_examples):
-    with tf.GradientTape() as tape:
-      terms = self._model.loss_terms(batch, training=True, seed=seed)
-      _check_terms(terms)
-      values = {
-          name: tf.reduce_sum(tf.cast(term, tf.float32)) / num_examples
-          for name, term in terms.items()
-      }
-      loss = tf.add_n(list(values.values()))
-      scaled = self._optimizer.scale_loss(loss)
-    gradients = tape.gradient(scaled, self._model.trainable_variables)
-    return gradients, {**values, 'loss': loss}
 
   def _clip(self, gradients):
     """Clips the sum over the replicas; returns the share of one of them."""

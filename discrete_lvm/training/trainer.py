@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.models import strategy_checks
 from discrete_lvm.training import intervals
 from discrete_lvm.training import workers
 from discrete_lvm.training.checkpoint_writer import CheckpointWriter
@@ -77,7 +78,7 @@ class Trainer:
     ValueError: If `steps_per_call` or `accumulate_steps` is below 1,
       `clip_norm` not positive, the optimizer clips or accumulates by itself
       under a strategy of several replicas, or the strategy is a parameter
-      server that can do without neither.
+      server, which can neither accumulate nor compile.
 
   Example:
     >>> import tempfile
@@ -117,7 +118,7 @@ class Trainer:
           f'Expected a positive `clip_norm`; received {clip_norm}.'
       )
     self._strategy = tf.distribute.get_strategy()
-    _check_optimizer(optimizer, self._strategy)
+    strategy_checks.check_optimizer(self._strategy, optimizer)
     self.model, self.optimizer = model, optimizer
     # Keras callbacks, such as those of the learning rate, look for it there.
     model.optimizer = optimizer
@@ -323,25 +324,6 @@ class Trainer:
       term = next((name for name in bad if name != 'loss'), 'loss')
       raise NonFiniteLossError(self.step - 1, term, self._checkpoints.latest)
     return {'step': self.step, **self._steps.means()}
-
-
-def _check_optimizer(optimizer, strategy):
-  """Refuses what Keras does to the gradients of each replica by itself."""
-  if strategy.num_replicas_in_sync == 1:
-    return
-  inner = getattr(optimizer, 'inner_optimizer', optimizer)
-  for name, instead in (
-      ('clipnorm', 'clip_norm'),
-      ('global_clipnorm', 'clip_norm'),
-      ('clipvalue', 'clip_norm'),
-      ('gradient_accumulation_steps', 'accumulate_steps'),
-  ):
-    if getattr(inner, name, None):
-      raise ValueError(
-          f'Expected an optimizer without `{name}` under a strategy of several '
-          'replicas, which Keras applies to each of them by itself; received '
-          f'{getattr(inner, name)}. Use `{instead}` of `Trainer`.'
-      )
 
 
 def _check_positive(**arguments):

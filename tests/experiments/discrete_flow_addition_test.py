@@ -28,6 +28,18 @@ class DiscreteFlowAdditionTest(flow_binary.FlowBinaryTestCase):
     self.assertBetween(results['nats'], 5, 9)
     self.assertGreater(np.std(self.picture()), 5)
 
+  def test_runs_on_two_replicas(self):
+    self.run_main(
+        discrete_flow_addition,
+        strategy='mirrored',
+        num_replicas=2,
+        causal_network='convolution',
+        length=3,
+        models=['autoregressive'],
+        num_steps=2,
+    )
+    self.assertEqual(self.results('autoregressive')['step'], 2)
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -73,6 +73,19 @@ class GumbelSoftmaxStructuredTest(
     row = json.loads((self.output_dir / 'metrics.jsonl').read_text())
     self.assertIn('negative_bound', row)
 
+  def test_trains_and_evaluates_on_two_replicas(self):
+    self.run_main(
+        gumbel_softmax_structured,
+        strategy='mirrored',
+        num_replicas=2,
+        accumulate_steps=2,
+        clip_norm=1.0,
+        num_steps=2,
+    )
+    results = self.read('results.json')
+    self.assertBetween(-results['test']['elbo'], 10, 32)
+    self.assertEqual(self.read('config.json')['clip_norm'], 1.0)
+
   def test_says_what_does_not_fit(self):
     error = self.run_failing(gumbel_softmax_structured, estimator='vimco')
     self.assertIn('can do with one sample', error)

@@ -3,6 +3,7 @@ import io
 
 from absl import flags
 from absl.testing import absltest
+from absl.testing import flagsaver
 from absl.testing import parameterized
 import tensorflow as tf
 
@@ -53,6 +54,34 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
 
     with self.assertRaisesRegex(TypeError, 'A fault.'):
       main(['binary'])
+
+  def test_status_of_a_run_that_was_asked_to_stop(self):
+    @launch.one_line_errors
+    def main(argv):
+      del argv
+      raise dlvm.training.PreemptionError(7, '/tmp/run/checkpoints/ckpt-7')
+
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
+      with self.assertRaises(SystemExit) as exit_error:
+        main(['binary'])
+    self.assertEqual(exit_error.exception.code, launch.PREEMPTED)
+    self.assertRegex(stderr.getvalue(), 'after step 7; start again .*ckpt-7')
+
+  def test_enters_the_strategy(self):
+    @launch.one_line_errors
+    def main(argv):
+      del argv
+      return tf.distribute.get_strategy().num_replicas_in_sync
+
+    self.assertEqual(main(['binary']), 1)
+    with flagsaver.flagsaver(strategy='mirrored', num_replicas=2):
+      self.assertEqual(main(['binary']), 2)
+    stderr = io.StringIO()
+    with flagsaver.flagsaver(strategy='multi_worker'):
+      with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit):
+        main(['binary'])
+    self.assertStartsWith(stderr.getvalue(), 'Error: Expected TF_CONFIG with')
 
   def test_passes_through_what_main_returns(self):
     main = launch.one_line_errors(lambda argv: len(argv))

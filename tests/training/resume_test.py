@@ -65,6 +65,27 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
           self._metrics(f'killed_{step}'), self._metrics('whole'), step
       )
 
+  def test_asked_to_stop(self):
+    def ask(step):
+      if step == 7:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    stopped = toy.make_trainer(
+        self._dir / 'stopped', [toy.Recorder(ask)], steps_per_call=1
+    )
+    with self.assertRaisesRegex(
+        training.PreemptionError, r'after step 7; .*/ckpt-7\.$'
+    ) as caught:
+      toy.fit(stopped)
+    self.assertEqual(caught.exception.step, 7)
+    self.assertIs(signal.getsignal(signal.SIGTERM), before)
+    resumed = self._resume('stopped')
+    whole = toy.make_trainer(self._dir / 'whole')
+    toy.fit(whole)
+    self.assertEqual(toy.state(resumed), toy.state(whole))
+    self.assertEqual(self._metrics('stopped'), self._metrics('whole'))
+
   def test_killed_by_the_system(self):
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}
     killed = subprocess.run(
