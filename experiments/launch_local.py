@@ -12,10 +12,10 @@ Any binary that trains can be launched; its own flags come after `--`:
 Each worker is a process that `TF_CONFIG` tells its part. The first one has the
 terminal; what the others print is in --worker_log_dir.
 
-Workers that train together die together: if one fails, the others are ended and
-all start again, from the last checkpoint. Under parameter servers a worker that
-fails is started again by itself. After --max_restarts the launcher gives up, and
-exits with status 1.
+Workers that train together die together: if one fails, the others are ended,
+and all start again, from the last checkpoint. Under parameter servers a worker
+that fails is started again by itself. After --max_restarts the launcher gives
+up, and exits with status 1.
 
 SIGTERM and Ctrl-C are passed on as SIGTERM, upon which workers save a
 checkpoint and end; the launcher exits with the status that they end with.
@@ -96,8 +96,8 @@ def run(
     _report(failed)
     if num_restarts == max_restarts:
       print(
-          f'Error: Expected the workers to survive; gave up after {max_restarts}'
-          ' restarts.',
+          'Error: Expected workers that come to their end; gave up after '
+          f'{max_restarts} restarts.',
           file=sys.stderr,
       )
       return 1

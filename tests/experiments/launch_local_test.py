@@ -128,7 +128,7 @@ class LaunchLocalTest(parameterized.TestCase):
     )
     self.assertEqual(status, 1)
     self.assertEqual(stderr.count('ended by status 3'), 2)
-    self.assertIn('gave up after 1', stderr.splitlines()[-1])
+    self.assertIn('gave up after 1 restarts', stderr.splitlines()[-1])
     self.assertLen(self.read_starts('worker_0'), 2)
 
   def test_starts_one_worker_of_a_parameter_server_again(self):
