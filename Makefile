@@ -56,6 +56,7 @@ format: $(VENV)/installed-dev  ## Formats the code and mends what ruff can.
 benchmark: $(VENV)/installed-benchmark  ## Prints our speed beside our peers'.
 	$(PYTHON) -m experiments.benchmarks.gumbel_softmax $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.vae_step $(BENCHMARK_ARGS)
+	$(PYTHON) -m experiments.benchmarks.trainer $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.modular $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.sampling $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.gaussian_ar1 $(BENCHMARK_ARGS)

@@ -15,21 +15,18 @@ import numpy as np
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments.benchmarks import mnist_model
 from experiments.benchmarks import timing
 
 _ROUNDS = flags.DEFINE_integer('rounds', 7, 'Rounds over the alternatives.')
 _SECONDS = flags.DEFINE_float('seconds', 2.0, 'Seconds of each in a round.')
 _STEPS = flags.DEFINE_integer('steps', 50, 'Training steps in one call.')
 
-_PIXELS, _LATENTS, _CLASSES, _HIDDEN, _BATCH = 784, 20, 10, 200, 100
-_TEMPERATURE, _LEARNING_RATE = 0.5, 1e-3
-
 
 def main(argv):
   """Prints the table."""
   del argv
-  rng = np.random.default_rng(0)
-  images = (rng.uniform(size=[10_000, _PIXELS]) < 0.2).astype('float32')
+  images = mnist_model.random_images()
   alternatives = {
       'discrete_lvm, graph': _ours(images, dlvm.training.FusedAdam),
       'discrete_lvm, graph, Keras Adam': _ours(images, keras.optimizers.Adam),
@@ -53,24 +50,9 @@ def main(argv):
 
 
 def _ours(images, optimizer_class, jit_compile=False):
-  model = dlvm.models.DiscreteVAE(
-      keras.Sequential(
-          [keras.Input((_PIXELS,)), keras.layers.Dense(_LATENTS * _CLASSES)]
-      ),
-      keras.Sequential(
-          [
-              keras.Input((_LATENTS, _CLASSES)),
-              keras.layers.Flatten(),
-              keras.layers.Dense(_HIDDEN, activation='relu'),
-              keras.layers.Dense(_PIXELS),
-          ]
-      ),
-      _LATENTS,
-      _CLASSES,
-      estimator=dlvm.estimators.GumbelSoftmax(_TEMPERATURE),
-  )
+  model = mnist_model.build()
   variables = model.trainable_variables
-  optimizer = optimizer_class and optimizer_class(_LEARNING_RATE)
+  optimizer = optimizer_class and optimizer_class(mnist_model.LEARNING_RATE)
   if optimizer:
     optimizer.build(variables)
   step, checksum = tf.Variable(0), tf.Variable(0.0)
@@ -91,7 +73,9 @@ def _ours(images, optimizer_class, jit_compile=False):
     for _ in tf.range(_STEPS.value):
       train_step(next(iterator), tf.stack([0, step.assign_add(1)]))
 
-  iterator = iter(dlvm.training.ShuffledBatches(images, _BATCH, seed=0)(0))
+  iterator = iter(
+      dlvm.training.ShuffledBatches(images, mnist_model.BATCH_SIZE, seed=0)(0)
+  )
   return lambda: train(iterator)
 
 
@@ -107,34 +91,44 @@ def _torch(images):
 
     def __init__(self):
       super().__init__()
-      self.encoder = torch.nn.Linear(_PIXELS, _LATENTS * _CLASSES)
+      self.encoder = torch.nn.Linear(
+          mnist_model.PIXELS, mnist_model.LATENTS * mnist_model.CLASSES
+      )
       self.decoder = torch.nn.Sequential(
-          torch.nn.Linear(_LATENTS * _CLASSES, _HIDDEN),
+          torch.nn.Linear(
+              mnist_model.LATENTS * mnist_model.CLASSES, mnist_model.HIDDEN
+          ),
           torch.nn.ReLU(),
-          torch.nn.Linear(_HIDDEN, _PIXELS),
+          torch.nn.Linear(mnist_model.HIDDEN, mnist_model.PIXELS),
       )
 
     def forward(self, x):
-      logits = self.encoder(x).view(-1, _LATENTS, _CLASSES)
-      codes = torch.nn.functional.gumbel_softmax(logits, tau=_TEMPERATURE)
+      logits = self.encoder(x).view(
+          -1, mnist_model.LATENTS, mnist_model.CLASSES
+      )
+      codes = torch.nn.functional.gumbel_softmax(
+          logits, tau=mnist_model.TEMPERATURE
+      )
       outputs = self.decoder(codes.flatten(1))
       distortion = torch.nn.functional.binary_cross_entropy_with_logits(
           outputs, x, reduction='sum'
       )
       log_q = torch.log_softmax(logits, -1)
-      rate = (log_q.exp() * (log_q + np.log(_CLASSES))).sum()
+      rate = (log_q.exp() * (log_q + np.log(mnist_model.CLASSES))).sum()
       return (distortion + rate) / len(x)
 
   def trainer(fused, compiled):
     model = VAE()
     optimizer = torch.optim.Adam(
-        model.parameters(), lr=_LEARNING_RATE, fused=fused
+        model.parameters(), lr=mnist_model.LEARNING_RATE, fused=fused
     )
     loss_of = torch.compile(model) if compiled else model
 
     def train():
-      indices = torch.randperm(len(data))[: _STEPS.value * _BATCH]
-      for batch in indices.view(_STEPS.value, _BATCH):
+      indices = torch.randperm(len(data))[
+          : _STEPS.value * mnist_model.BATCH_SIZE
+      ]
+      for batch in indices.view(_STEPS.value, mnist_model.BATCH_SIZE):
         optimizer.zero_grad(set_to_none=True)
         loss_of(data[batch]).backward()
         optimizer.step()
