@@ -2,7 +2,7 @@
 
 What the binaries `delta_vae_*.py` share: their flags, a run, and the table of
 all methods over all seeds. A run leaves in `OUTPUT_DIR/METHOD/seed_SEED`:
-config.json, metrics.jsonl, TensorBoard's event files, checkpoints,
+config.json, metrics.jsonl, TensorBoard's event files, checkpoints, model.keras,
 results.json, and what the binary draws of it. The same command started again
 goes on where it was killed, run by run and, within a run, from its last
 checkpoint.

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import results
+from experiments import saved_models
 from experiments import shared_flags
 
 
@@ -16,7 +17,9 @@ def test(
     output_dir: pathlib.Path,
     title: str,
 ) -> dict[str, Any]:
-  """Evaluates on the test set, unless `results.json` already says it all.
+  """Writes the model, and evaluates it on the test set.
+
+  Unless `results.json` already says it all.
 
   Args:
     trainer: The trainer, at the end of its run.
@@ -28,6 +31,7 @@ def test(
     What `results.json` holds: 'step', 'num_importance_samples', 'title' and
     'test', the metrics of the model.
   """
+  saved_models.write(output_dir, trainer.model)
   key = {
       'step': trainer.step,
       'num_importance_samples': shared_flags.NUM_IMPORTANCE_SAMPLES.value,

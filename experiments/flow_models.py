@@ -189,7 +189,7 @@ def _bipartite_network(num_outputs, length, mask, options, seed):
           ]
       )
     case 'convolution':
-      return _BothWays(
+      return BothWays(
           *(
               dlvm.layers.CausalConvolution(
                   num_outputs, options.units, _DILATIONS, seed=seed + offset
@@ -207,14 +207,43 @@ def _num_outputs(num_classes, options):
   return num_classes * (1 + options.with_scale)
 
 
-class _BothWays(keras.layers.Layer):
-  """Adds what one network sees before a position to what another does after."""
+@keras.saving.register_keras_serializable(package='experiments')
+class BothWays(keras.layers.Layer):
+  """Adds what one network sees before a position to what another does after.
 
-  def __init__(self, causal, other_causal):
-    super().__init__(name='both_ways')
-    self._before = causal
-    self._after = dlvm.layers.AntiCausal(other_causal)
+  Args:
+    before: Causal Keras layer, as `layers.CausalConvolution`.
+    after: Another of as many outputs, which gets the positions from right to
+      left.
+    **kwargs: Arguments of `keras.layers.Layer`.
+  """
+
+  def __init__(
+      self, before: keras.layers.Layer, after: keras.layers.Layer, **kwargs
+  ):
+    super().__init__(**kwargs)
+    self._before, self._after = before, after
+    self._anti_causal = dlvm.layers.AntiCausal(after)
+
+  def build(self, inputs_shape, context_shape=None):
+    for network in (self._before, self._anti_causal):
+      if not network.built:  # One from a file is.
+        network.build(inputs_shape, context_shape)
 
   def call(self, inputs, context=None):
     kwargs = {} if context is None else {'context': context}
-    return self._before(inputs, **kwargs) + self._after(inputs, **kwargs)
+    return self._before(inputs, **kwargs) + self._anti_causal(inputs, **kwargs)
+
+  def get_config(self):
+    serialize = keras.saving.serialize_keras_object
+    return {
+        **super().get_config(),
+        'before': serialize(self._before),
+        'after': serialize(self._after),
+    }
+
+  @classmethod
+  def from_config(cls, config):
+    deserialize = keras.saving.deserialize_keras_object
+    networks = {key: deserialize(config[key]) for key in ('before', 'after')}
+    return cls(**{**config, **networks})

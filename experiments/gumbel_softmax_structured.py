@@ -13,7 +13,7 @@ the lower halves of the whole test set from 1000 importance samples, in nats.
 
 With `--num_samples` above 1 it trains on the bound of as many samples. It
 leaves in the output directory: config.json; metrics.jsonl and TensorBoard's
-event files; checkpoints; results.json; and predictions.png.
+event files; checkpoints; model.keras; results.json; and predictions.png.
 """
 
 from collections.abc import Sequence

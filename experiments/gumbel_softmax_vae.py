@@ -10,8 +10,8 @@ samples, in nats.
       --binarization=fixed --num_steps=40000 --output_dir=runs/mnist
 
 It leaves in the output directory: config.json; metrics.jsonl and TensorBoard's
-event files; checkpoints; results.json; and four pictures (samples.png,
-reconstructions.png, curves.png, code_usage.png).
+event files; checkpoints; model.keras; results.json; and four pictures
+(samples.png, reconstructions.png, curves.png, code_usage.png).
 """
 
 from collections.abc import Mapping

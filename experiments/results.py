@@ -7,7 +7,7 @@ from typing import Any
 
 import discrete_lvm as dlvm
 
-_NAME = 'results.json'
+NAME = 'results.json'
 
 
 def read(
@@ -22,7 +22,7 @@ def read(
   Returns:
     The results, which contain the key; or None.
   """
-  path = output_dir / _NAME
+  path = output_dir / NAME
   if path.exists():
     results = json.loads(path.read_text())
     if key.items() <= results.items():
@@ -41,7 +41,7 @@ def write(output_dir: pathlib.Path, results: Mapping[str, Any]) -> None:
   """
   if not dlvm.training.is_chief():
     return
-  path = output_dir / _NAME
+  path = output_dir / NAME
   temporary = path.with_suffix('.tmp')
   temporary.write_text(json.dumps(results, indent=2) + '\n')
   temporary.replace(path)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import results
+from experiments import saved_models
 from experiments import schedules
 from experiments import shared_flags
 
@@ -105,7 +106,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     eval_batches: tf.data.Dataset | None = None,
 ) -> dlvm.training.Trainer:
-  """Trains a model as the flags say.
+  """Trains a model as the flags say, and writes it to `model.keras`.
 
   Args:
     model: The model.
@@ -143,4 +144,5 @@ def fit(
       checkpoint_every=shared_flags.EVAL_EVERY.value,
       log_every=_LOG_EVERY,
   )
+  saved_models.write(directory, model)
   return trainer

@@ -95,18 +95,20 @@ def as_logits(
 
 
 def map_samples(
-    draw: Callable[[int, tf.Tensor], Any],
-    num_samples: int,
-    batch_size: int | None,
+    draw: Callable[[Any, tf.Tensor], Any],
+    num_samples: int | tf.Tensor,
+    batch_size: int | tf.Tensor,
     num_outputs: int | None = None,
 ) -> Any:
   """Computes a number for each of many samples, a chunk at a time.
 
   Args:
     draw: `draw(size, index)` returns a float32 `Tensor`, shape `[size, batch]`,
-      for the samples of the chunk of that index; or a list of them.
-    num_samples: Number of samples S.
-    batch_size: Examples of the batch, if known.
+      for the samples of the chunk of that index; or a list of them. What it
+      draws depends on the size, which is the same for given S and batch,
+      whether they are static or not.
+    num_samples: Number of samples S, static or a scalar int32 `Tensor`.
+    batch_size: Examples of the batch, static or not: the first of `dims`.
     num_outputs: Python `int`, how many `Tensor`s the list of `draw` has; by
       default it is no list.
 
@@ -116,13 +118,21 @@ def map_samples(
   Raises:
     ValueError: If `num_samples` is below 1.
   """
-  if num_samples < 1:
+  is_static = not tf.is_tensor(num_samples)
+  if is_static and num_samples < 1:
     raise ValueError(
         f'Expected `num_samples` of at least 1; received {num_samples}.'
     )
-  size = max(1, min(num_samples, _ROWS_PER_CHUNK // (batch_size or 128)))
+  size: Any
+  if is_static and not tf.is_tensor(batch_size):
+    size = max(1, min(num_samples, _ROWS_PER_CHUNK // max(batch_size, 1)))
+    spec: Any = tf.TensorSpec([size, batch_size], tf.float32)
+  else:
+    with tf.control_dependencies([tf.debugging.assert_positive(num_samples)]):
+      size = _ROWS_PER_CHUNK // tf.maximum(batch_size, 1)
+      size = tf.clip_by_value(size, 1, num_samples)
+    spec = tf.TensorSpec([None, None], tf.float32)
   num_chunks = -(-num_samples // size)
-  spec: Any = tf.TensorSpec([size, batch_size], tf.float32)
   chunks = tf.map_fn(
       lambda index: draw(size, index),
       tf.range(num_chunks),

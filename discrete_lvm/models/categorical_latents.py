@@ -54,6 +54,7 @@ class CategoricalLatents(latents.Latents):
   """
 
   unit_ndims = 1
+  param_names = ('logits',)
 
   def __init__(
       self,

@@ -14,6 +14,7 @@ from discrete_lvm.models import decoders
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import latents as latents_lib
 from discrete_lvm.models import serialization
+from discrete_lvm.models import signatures
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -54,6 +55,16 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
 
   Output shape:
     `[batch, length, dim]`: the means of the posterior.
+
+  Signatures (see `save_signatures`):
+    encode: `x` to the parameters of the posterior, named as `latents` says:
+      `loc` and `scale`, or `logits`; `[batch, length, dim]`.
+    decode: `z`, `[batch, length, dim]`, and `seed` to a draw `x`.
+    sample: `num_samples` and `seed` to `x`.
+    log_prob: `x`, `num_samples` and `seed` to `log_prob`, `[batch]`: the
+      importance-weighted bound in nats.
+    sample_auxiliary, log_prob_auxiliary: The same with the auxiliary prior, if
+      there is one.
 
   Raises:
     ValueError: If the encoder, the latents, the decoder or the data do not fit
@@ -303,7 +314,7 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       return [-self.decode(z).log_prob(batch), *log_ratios]
 
     return batching.map_samples(
-        draw, num_samples, batch.shape[0], num_outputs=1 + len(priors)
+        draw, num_samples, batching.dims(batch)[0], num_outputs=1 + len(priors)
     )
 
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
@@ -361,6 +372,43 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
   def _build_for(self, x):
     if not self.built:
       self.build(x.shape)
+
+  def _signatures(self, x):
+    z = signatures.batch_spec([self.latents.length, self.latents.dim])
+    if x is None:
+      x = signatures.data_spec(self.decode(tf.zeros([1, *z.shape[1:]])))
+
+    def encode(x):
+      params = tf.nest.flatten(self.encode(x))
+      return dict(zip(self.latents.param_names, params, strict=True))
+
+    def decode(z, seed):
+      return {'x': self.sample_given(z, seed)}
+
+    def of_prior(auxiliary):
+      def sample(num_samples, seed):
+        return {'x': self.sample(num_samples, seed, auxiliary)}
+
+      def log_prob(x, num_samples, seed):
+        bound = self.importance_weighted_bound(
+            x, num_samples, seed, auxiliary=auxiliary
+        )
+        return {'log_prob': bound}
+
+      draws = signatures.DRAWS
+      return (
+          signatures.Signature(sample, draws),
+          signatures.Signature(log_prob, {'x': x, **draws}),
+      )
+
+    named = {
+        'encode': signatures.Signature(encode, {'x': x}),
+        'decode': signatures.Signature(decode, {'z': z, **signatures.SEED}),
+    }
+    named['sample'], named['log_prob'] = of_prior(False)
+    if self.auxiliary_prior is not None:
+      named['sample_auxiliary'], named['log_prob_auxiliary'] = of_prior(True)
+    return named
 
   def get_config(self):
     serialize = keras.saving.serialize_keras_object

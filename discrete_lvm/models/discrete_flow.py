@@ -16,6 +16,7 @@ from discrete_lvm.models import flow_bijector
 from discrete_lvm.models import flow_stack
 from discrete_lvm.models import model
 from discrete_lvm.models import serialization
+from discrete_lvm.models import signatures
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -53,6 +54,13 @@ class DiscreteFlow(model.Model):
 
   Output shape:
     `[batch]`: `log p(x)` in nats.
+
+  Signatures (see `save_signatures`), of codes, and with a `context` if the
+  model was built with one:
+    encode: `x`, `[batch, length]`, to `z` of the base.
+    decode: `z` to `x`.
+    sample: `num_samples` and `seed` to `x`, `[num_samples, ..., length]`.
+    log_prob: `x` to `log_prob`, `[batch]`, in nats.
 
   Raises:
     ValueError: If an argument is not one of these, if data are of another
@@ -124,6 +132,7 @@ class DiscreteFlow(model.Model):
     self._nll = metrics.MeanWithError(name='negative_log_likelihood')
     # Eager, its loops would take each step in Python.
     self._draw_in_graph = tf.function(self._draw, autograph=False)
+    self._generate_in_graph = tf.function(self._generate, autograph=False)
 
   def build(self, input_shape):
     context_shape = None
@@ -185,6 +194,47 @@ class DiscreteFlow(model.Model):
     """
     return self._evaluate(x, context)[0]
 
+  def encode(self, x: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
+    """Maps data to the base.
+
+    Args:
+      x: As for `log_prob`.
+      context: As for `log_prob`.
+
+    Returns:
+      int32 codes, shape `[..., length]`.
+
+    Raises:
+      ValueError: If `x` is of another shape.
+    """
+    x, _ = self._as_one_hot(x)
+    context = _as_context(context)
+    self._build_for(context)
+    z, _, _ = flow_stack.inverse(self.flows, x, context)
+    return _as_codes(z)
+
+  def decode(self, z: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
+    """Maps the base to data: the inverse of `encode`, in a graph.
+
+    Args:
+      z: Floating one-hot `Tensor`, shape `[..., length, K]`, or integer codes,
+        shape `[..., length]`.
+      context: As for `log_prob`.
+
+    Returns:
+      int32 codes, shape `[..., length]`.
+
+    Raises:
+      ValueError: If `z` is of another shape.
+    """
+    z, _ = self._as_one_hot(z)
+    context = _as_context(context)
+    self._build_for(context)
+    return self._generate_in_graph(z, context)
+
+  def _generate(self, z, context):
+    return _as_codes(flow_stack.forward(self.flows, z, context))
+
   def _evaluate(self, x, context, training=False):
     """Returns `log p(x)`, and the cross-entropies of training."""
     x, is_valid = self._as_one_hot(x)
@@ -236,8 +286,7 @@ class DiscreteFlow(model.Model):
     if self.base is None and context is not None:
       sample_shape = tf.concat([sample_shape, tf.shape(context)[:-2]], axis=0)
     z = base.sample(sample_shape, seed=seed, **base_options)
-    x = flow_stack.forward(self.flows, z, context)
-    return tf.argmax(x, axis=-1, output_type=tf.int32)
+    return self._generate(z, context)
 
   def call(self, inputs, training=False):
     return self._evaluate(*_split(inputs), training)[0]
@@ -305,6 +354,33 @@ class DiscreteFlow(model.Model):
         shapes['context'] = tuple(context.shape)
       self.build(shapes)
 
+  def _signatures(self, x):
+    codes = signatures.batch_spec([self.length], tf.int32)
+    given = {}
+    shape = self.get_build_config()['input_shape']
+    if isinstance(shape, dict) and 'context' in shape:
+      given['context'] = signatures.batch_spec(shape['context'][-2:])
+
+    def encode(x, context=None):
+      return {'z': self.encode(x, context)}
+
+    def decode(z, context=None):
+      return {'x': self.decode(z, context)}
+
+    def sample(num_samples, seed, context=None):
+      return {'x': self.sample(num_samples, seed, context)}
+
+    def log_prob(x, context=None):
+      return {'log_prob': self.log_prob(x, context)}
+
+    x = {'x': codes if x is None else x, **given}
+    return {
+        'encode': signatures.Signature(encode, x),
+        'decode': signatures.Signature(decode, {'z': codes, **given}),
+        'sample': signatures.Signature(sample, {**signatures.DRAWS, **given}),
+        'log_prob': signatures.Signature(log_prob, x),
+    }
+
   def get_config(self):
     serialize = keras.saving.serialize_keras_object
     return {
@@ -330,6 +406,10 @@ def _split(inputs: Any) -> tuple[Any, Any]:
         f'{sorted(inputs)}.'
     )
   return inputs['x'], inputs.get('context')
+
+
+def _as_codes(one_hot):
+  return tf.argmax(one_hot, axis=-1, output_type=tf.int32)
 
 
 def _as_context(context):

@@ -14,6 +14,7 @@ from discrete_lvm.models import batching
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
+from discrete_lvm.models import signatures
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -49,6 +50,13 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
   Output shape:
     `[batch, *event]`: the most likely reconstruction, from the modes of the
     codes. (The mean for a Bernoulli or a mixture, the mode for a categorical.)
+
+  Signatures (see `save_signatures`):
+    encode: `x` to `logits` of the posterior, `[batch, N, K]`.
+    decode: `codes`, `[batch, N, K]`, to `x`, the most likely as above.
+    sample: `num_samples` and `seed` to `x`.
+    log_prob: `x`, `num_samples` and `seed` to `log_prob`, `[batch]`: the
+      importance-weighted bound in nats.
 
   Raises:
     ValueError: If `num_latents`, `num_classes`, `prior` or `likelihood` is not
@@ -250,7 +258,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
       )
       return self._log_weight(batch, logits, codes)
 
-    return batching.map_samples(draw, num_samples, batch.shape[0])
+    return batching.map_samples(draw, num_samples, batching.dims(batch)[0])
 
   def _log_weight(self, batch, logits, codes, training=False):
     """Computes `log p(x, z) - log q(z | x)`."""
@@ -318,6 +326,32 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
         **self._bound.result(),
         'soft_hard_gap': self._gap.result(),
         **self._code_usage.result(),
+    }
+
+  def _signatures(self, x):
+    codes = signatures.batch_spec([self.num_latents, self.num_classes])
+    if x is None:
+      x = signatures.data_spec(self.decode(tf.zeros([1, *codes.shape[1:]])))
+
+    def encode(x):
+      return {'logits': self.encode(x)}
+
+    def decode(codes):
+      return {'x': likelihoods.point_estimate(self.decode(codes))}
+
+    def sample(num_samples, seed):
+      return {'x': self.sample(num_samples, seed)}
+
+    def log_prob(x, num_samples, seed):
+      bound = self.importance_weighted_bound(x, num_samples, seed)
+      return {'log_prob': bound}
+
+    draws = signatures.DRAWS
+    return {
+        'encode': signatures.Signature(encode, {'x': x}),
+        'decode': signatures.Signature(decode, {'codes': codes}),
+        'sample': signatures.Signature(sample, draws),
+        'log_prob': signatures.Signature(log_prob, {'x': x, **draws}),
     }
 
   def get_config(self):

@@ -23,11 +23,13 @@ class Latents(keras.layers.Layer, abc.ABC):
     dim: Python `int`: the dimension of a step, or the number of classes.
     unit_ndims: Python `int`: how many of the last axes of an event make one
       latent: 0 for numbers, 1 for classes.
+    param_names: Names of the tensors that the layer returns, in their order.
   """
 
   length: int
   dim: int
   unit_ndims: int = 0
+  param_names: tuple[str, ...] = ('loc', 'scale')
 
   @property
   @abc.abstractmethod

@@ -1,12 +1,14 @@
 """What models share: one statement of the loss, in `fit` and beyond."""
 
 import abc
+import os
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.models import signatures
 from discrete_lvm.models import strategy_checks
 
 
@@ -70,6 +72,44 @@ class Model(keras.Model, abc.ABC):
   @abc.abstractmethod
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch."""
+
+  def save_signatures(
+      self, path: str | os.PathLike, x: tf.TensorSpec | None = None
+  ) -> None:
+    """Writes a SavedModel of what the model computes, for TensorFlow alone.
+
+    A process that has neither this library nor TFP loads and serves it, by
+    `tf.saved_model.load(path).signatures[name]`. The names are those of
+    'encode', 'decode', 'sample' and 'log_prob' that the model has; the class
+    says what they take and return. They take any batch size, and the seed of
+    all that they draw, so that they return what the model does.
+
+    Its asset `discrete_lvm.json` holds the versions of this library and of
+    Keras, and the config of the model.
+
+    `save` writes a file for those who have the library. `export` remains that
+    of Keras, the SavedModel of one endpoint, the call, which draws nothing and
+    has no log-probability; hence another name.
+
+    Args:
+      path: Directory to write.
+      x: Spec of a batch of data `[None, *event]`. By default that of what the
+        model generates, which may not be of the type that the encoder takes.
+
+    Raises:
+      ValueError: If the model is not built.
+    """
+    if not self.built:
+      raise ValueError(
+          'Expected a model that is built; received one that is not.'
+      )
+    signatures.save(path, self, self._signatures(x))
+
+  @abc.abstractmethod
+  def _signatures(
+      self, x: tf.TensorSpec | None
+  ) -> dict[str, signatures.Signature]:
+    """Returns the signatures of `save_signatures`."""
 
   def compile(self, *args, **kwargs) -> None:
     """Configures `fit` and `evaluate`.

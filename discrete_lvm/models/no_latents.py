@@ -39,6 +39,8 @@ class NoLatents(latents.Latents):
     (TensorShape([1, 4, 2]), 0.0)
   """
 
+  param_names = ('loc',)
+
   def __init__(self, length: int, dim: int, **kwargs):
     super().__init__(autocast=False, **kwargs)
     if length < 1 or dim < 1:

@@ -17,6 +17,7 @@ from discrete_lvm.models import batching
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
+from discrete_lvm.models import signatures
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -62,6 +63,14 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
   Output shape:
     `[batch, *event]`: the likeliest y, or its mean, from the modes of the codes
     of one layer after another.
+
+  Signatures (see `save_signatures`):
+    encode: `x`, `num_samples` and `seed` to draws `codes` of the last layer,
+      `[S, batch, N, K]`.
+    decode: `codes`, `[batch, N, K]`, to `y`, the likeliest or its mean.
+    sample: `x`, `num_samples` and `seed` to `y`, `[S, batch, *event]`.
+    log_prob: `x`, `y`, `num_samples` and `seed` to `log_prob`, `[batch]`: the
+      bound of `log p(y | x)` in nats.
 
   Attributes:
     estimators: The estimator of each layer.
@@ -328,7 +337,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
       codes = self._sample_codes(logits, size, ops.fold_in(seed, index))
       return self.decode(codes).log_prob(y)
 
-    return batching.map_samples(draw, num_samples, x.shape[0])
+    return batching.map_samples(draw, num_samples, batching.dims(x)[0])
 
   def update_metrics(self, batch: Any, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch, with exact samples.
@@ -364,6 +373,34 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     if sample_weight is not None:
       raise ValueError('Expected data without sample weights; received some.')
     return _get_pair(x if y is None else (x, y))
+
+  def _signatures(self, x):
+    codes = signatures.batch_spec([self.num_latents, self.num_classes])
+    y = signatures.data_spec(self.decode(tf.zeros([1, *codes.shape[1:]])))
+    if x is None:
+      shape = _get_x(self.get_build_config()['input_shape'])
+      x = signatures.batch_spec(shape[1:])
+
+    def encode(x, num_samples, seed):
+      return {'codes': self.sample_codes(x, num_samples, seed)}
+
+    def decode(codes):
+      return {'y': likelihoods.point_estimate(self.decode(codes))}
+
+    def sample(x, num_samples, seed):
+      return {'y': self.sample(x, num_samples, seed)}
+
+    def log_prob(x, y, num_samples, seed):
+      bound = self.importance_weighted_bound((x, y), num_samples, seed)
+      return {'log_prob': bound}
+
+    draws = signatures.DRAWS
+    return {
+        'encode': signatures.Signature(encode, {'x': x, **draws}),
+        'decode': signatures.Signature(decode, {'codes': codes}),
+        'sample': signatures.Signature(sample, {'x': x, **draws}),
+        'log_prob': signatures.Signature(log_prob, {'x': x, 'y': y, **draws}),
+    }
 
   def get_config(self):
     serialize = keras.saving.serialize_keras_object

@@ -22,6 +22,8 @@ ORDER = (
         'discrete_lvm/objectives',
     ),
     ('discrete_lvm/ops',),
+    # A file, which imports nothing.
+    ('discrete_lvm/version',),
 )
 _RANKS = {folder: rank for rank, row in enumerate(ORDER) for folder in row}
 
@@ -70,7 +72,11 @@ def file_of(name):
 
 def folder_of(path):
   """Finds the folder of `ORDER` that a path lies in: the longest that fits."""
-  folders = [folder for folder in _RANKS if path.startswith(f'{folder}/')]
+  folders = [
+      folder
+      for folder in _RANKS
+      if path.startswith((f'{folder}/', f'{folder}.py'))
+  ]
   return max(folders, key=len)
 
 

@@ -1,0 +1,38 @@
+"""The file in which a run keeps its model."""
+
+import pathlib
+
+import keras
+
+from experiments import flow_models
+
+NAME = 'model.keras'
+
+
+def write(output_dir: pathlib.Path, model: keras.Model) -> None:
+  """Writes the model of a run, so that a kill never leaves half a file.
+
+  Args:
+    output_dir: Directory of the run.
+    model: The trained model.
+  """
+  temporary = output_dir / f'partial_{NAME}'
+  model.save(temporary)
+  temporary.replace(output_dir / NAME)
+
+
+def read(output_dir: pathlib.Path) -> keras.Model:
+  """Reads the model of a run.
+
+  Args:
+    output_dir: Directory of the run.
+
+  Returns:
+    The model.
+  """
+  return keras.saving.load_model(
+      output_dir / NAME,
+      custom_objects={'BothWays': flow_models.BothWays},
+      compile=False,
+      safe_mode=True,
+  )
