@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import data
+from experiments import optimizers
 
 NAMES = ('linear', 'quadratic', 'table', 'vae')
 
@@ -127,7 +128,7 @@ def _vae(num_latents, num_classes, seed, output_dir, num_steps):
   model.build((None, *digits.image_shape))
   trainer = dlvm.training.Trainer(
       model,
-      dlvm.training.FusedAdam(_LEARNING_RATE),
+      optimizers.adam(_LEARNING_RATE),
       output_dir / 'vae',
       seed=seed,
   )

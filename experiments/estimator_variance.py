@@ -81,6 +81,7 @@ _CONFIG_FLAGS = (
     shared_flags.NUM_STEPS,
     shared_flags.BATCH_SIZE,
     shared_flags.LEARNING_RATE,
+    shared_flags.PRECISION,
     _OBJECTIVES,
     shared_flags.NUM_LATENTS,
     _NUM_WARMUP,

@@ -3,8 +3,8 @@
 What the binaries `discrete_flow_*.py` share: their flags, a run, and the table
 of all models over all seeds. A run leaves in `OUTPUT_DIR/MODEL/seed_SEED`:
 config.json, metrics.jsonl, TensorBoard's event files, checkpoints, model.keras,
-results.json and events.npz. The same command started again goes on where it was killed, run
-by run and, within a run, from its last checkpoint.
+results.json and events.npz. The same command started again goes on where it was
+killed, run by run and, within a run, from its last checkpoint.
 """
 
 from collections.abc import Callable

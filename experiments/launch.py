@@ -1,11 +1,13 @@
 """How every binary begins and ends."""
 
 from collections.abc import Callable
+import contextlib
 import functools
 import sys
 
 from absl import flags
 from absl import logging
+import keras
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -22,11 +24,23 @@ _EXPECTED_ERRORS = (
 )
 
 
+@contextlib.contextmanager
+def _dtype_policy(name):
+  """Makes what is made inside of the policy, which several mains may share."""
+  before = keras.config.dtype_policy()
+  keras.config.set_dtype_policy(name)
+  try:
+    yield
+  finally:
+    keras.config.set_dtype_policy(before)
+
+
 def one_line_errors(main: Callable) -> Callable:
   """Makes errors of flags and data end a binary in one line, with status 1.
 
   It also enters the strategy that the flags ask for, before anything else of
-  TensorFlow; in a process that serves others `main` never begins.
+  TensorFlow; in a process that serves others `main` never begins. And it runs
+  `main` with the dtype policy that `--precision` asks for.
 
   Args:
     main: The function that `absl.app.run` will call.
@@ -55,7 +69,8 @@ def one_line_errors(main: Callable) -> Callable:
           num_replicas=shared_flags.NUM_REPLICAS.value,
           tpu=shared_flags.TPU.value,
       )
-      with strategy.scope():
+      policy = _dtype_policy(shared_flags.PRECISION.value)
+      with strategy.scope(), policy:
         return main(argv)
     except dlvm.training.PreemptionError as error:
       print(error, file=sys.stderr)

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import optimizers
 from experiments import results
 from experiments import saved_models
 from experiments import schedules
@@ -23,6 +24,7 @@ CONFIG = (
     shared_flags.CLIP_NORM,
     shared_flags.ACCUMULATE_STEPS,
     shared_flags.JIT,
+    shared_flags.PRECISION,
 )
 _LOG_EVERY = 100
 
@@ -121,9 +123,7 @@ def fit(
   """
   trainer = dlvm.training.Trainer(
       model,
-      dlvm.training.FusedAdam(
-          schedules.parse(shared_flags.LEARNING_RATE.value)
-      ),
+      optimizers.adam(schedules.parse(shared_flags.LEARNING_RATE.value)),
       directory,
       seed=seed,
       clip_norm=shared_flags.CLIP_NORM.value,

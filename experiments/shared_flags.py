@@ -67,6 +67,13 @@ TEMPERATURE_SCHEDULE = flags.DEFINE_string(
     f'{schedules.SYNTAX}.',
 )
 JIT = flags.DEFINE_boolean('jit', False, 'Compile the training step by XLA.')
+PRECISION = flags.DEFINE_enum(
+    'precision',
+    'float32',
+    ['float32', 'mixed_bfloat16', 'mixed_float16'],
+    'Dtype policy of the networks; weights, noise and losses are float32. With'
+    ' mixed_float16 the loss is scaled.',
+)
 UNITS = flags.DEFINE_integer(
     'units', None, 'Width of the networks but for tables.', lower_bound=1
 )

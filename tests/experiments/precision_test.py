@@ -1,0 +1,199 @@
+import contextlib
+import json
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiments import delta_vae_image
+from experiments import delta_vae_text
+from experiments import discrete_flow_potts
+from experiments import evaluation
+from experiments import gumbel_softmax_structured
+from experiments import gumbel_softmax_vae
+from experiments import runs
+from experiments import text
+from tests.experiments import binary
+
+PIXELS = np.zeros([2, 8, 8, 1], 'float32')
+HALVES = np.zeros([2, 4, 8, 1], 'float32')
+
+# Name to the binary, its flags, and a batch.
+BINARIES = {
+    'gumbel_softmax_vae': (
+        gumbel_softmax_vae,
+        {'decoder_units': ['8'], 'estimator': 'gumbel_softmax'},
+        PIXELS,
+    ),
+    'gumbel_softmax_structured': (
+        gumbel_softmax_structured,
+        {'estimator': 'gumbel_softmax'},
+        (HALVES, HALVES),
+    ),
+    'delta_vae_image': (
+        delta_vae_image,
+        {
+            'decoder_layers': 2,
+            'likelihood': 'bernoulli',
+            'methods': ['delta:5'],
+        },
+        PIXELS,
+    ),
+    'delta_vae_text': (
+        delta_vae_text,
+        {
+            'block_length': 4,
+            'decoder': 'transformer',
+            'decoder_layers': 1,
+            'length': 8,
+            'methods': ['delta_categorical:0.5'],
+        },
+        np.zeros([2, 8], 'int32'),
+    ),
+    # The networks of the others of its kind are the same.
+    'discrete_flow': (
+        discrete_flow_potts,
+        {
+            'bipartite_network': 'dense',
+            'causal_network': 'made',
+            'gradient': 'softmax',
+            'masks': 'alternating',
+            'models': ['autoregressive+bipartite'],
+            'num_chains': 500,
+            'num_sweeps': 20,
+            'side': 2,
+        },
+        np.zeros([2, 4], 'int32'),
+    ),
+}
+
+
+class _Trained(Exception):
+  """Ends a binary when its model is trained."""
+
+  def __init__(self, model):
+    super().__init__()
+    self.model = model
+
+
+def _stop(trained):
+  raise _Trained(getattr(trained, 'model', trained))
+
+
+class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
+
+  tiny = {
+      'batch_size': 8,
+      'dataset': 'digits',
+      'eval_every': 100,
+      'latent_dim': 3,
+      'learning_rate': '1e-3',
+      'num_classes': 3,
+      'num_components': 2,
+      'num_importance_samples': 2,
+      'num_latents': 4,
+      'num_seeds': 1,
+      'num_steps': 4,
+      'seed': 0,
+      'temperature_schedule': '0.5',
+      'units': 8,
+  }
+
+  def train(self, name, precision):
+    """Trains; returns the model, its loss in training, and its terms."""
+    module, flags, batch = BINARIES[name]
+    self.output_dir = self.output_dir / precision
+    self.output_dir.mkdir(parents=True)
+    text_file = self.output_dir / 'text'
+    codes = np.random.default_rng(0).integers(27, size=8000)
+    text_file.write_text(text.decode(codes), encoding='ascii')
+    with contextlib.ExitStack() as stack:
+      for target, function in (
+          (runs, 'resume'),
+          (evaluation, 'test'),
+          (gumbel_softmax_vae, 'draw_pictures'),
+          (gumbel_softmax_structured, 'draw_predictions'),
+      ):
+        effect = {
+            'resume': lambda *args: _stop(args[3]()),
+            'test': lambda trainer, *_: _stop(trainer),
+        }
+        stack.enter_context(
+            mock.patch.object(
+                target, function, side_effect=effect.get(function)
+            )
+        )
+      trained = stack.enter_context(self.assertRaises(_Trained))
+      self.run_main(
+          module, precision=precision, text_file=str(text_file), **flags
+      )
+    model = trained.exception.model
+    (metrics,) = self.output_dir.rglob('metrics.jsonl')
+    loss = json.loads(metrics.read_text().splitlines()[-1])['loss']
+    self.output_dir = self.output_dir.parent
+    batch = tf.nest.map_structure(tf.constant, batch)
+    return model, loss, model.loss_terms(batch, seed=[0, 1])
+
+  def check(self, name, precisions):
+    _, expected, _ = self.train(name, 'float32')
+    for precision in precisions:
+      model, loss, terms = self.train(name, precision)
+      self.assertEqual(keras.config.dtype_policy().name, 'float32')
+      policies = {
+          layer.dtype_policy.name
+          for layer in model._flatten_layers()
+          if isinstance(layer, keras.layers.Dense)
+          or 'transformer' in layer.name
+      }
+      self.assertContainsSubset([precision], policies)
+      optimizer = model.optimizer
+      is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+      self.assertEqual(is_scaled, precision == 'mixed_float16')
+      if is_scaled:
+        # Steps whose gradients overflow are left out, until the scale is right.
+        optimizer = optimizer.inner_optimizer
+      self.assertBetween(int(optimizer.iterations), 1, 4)
+      for variable in model.trainable_variables:
+        self.assertEqual(variable.dtype, 'float32')
+        self.assertTrue(np.isfinite(variable.numpy()).all(), variable.path)
+      for term in terms.values():
+        self.assertEqual(term.dtype, tf.float32)
+        self.assertAllInRange(term, -1e4, 1e4)
+      self.assertNotEqual(loss, expected)
+      self.assertAllClose(loss, expected, rtol=2e-2)
+
+  @parameterized.parameters(
+      ('gumbel_softmax_vae', ['mixed_bfloat16', 'mixed_float16']),
+      ('delta_vae_text', ['mixed_float16']),
+      ('discrete_flow', ['mixed_bfloat16']),
+  )
+  def test_trains_near_float32(self, name, precisions):
+    self.check(name, precisions)
+
+  @pytest.mark.slow
+  @parameterized.parameters(
+      ('gumbel_softmax_structured', ['mixed_bfloat16', 'mixed_float16']),
+      ('delta_vae_image', ['mixed_bfloat16', 'mixed_float16']),
+      ('delta_vae_text', ['mixed_bfloat16']),
+      ('discrete_flow', ['mixed_float16']),
+  )
+  def test_trains_near_float32_slow(self, name, precisions):
+    self.check(name, precisions)
+
+  def test_is_part_of_the_config(self):
+    module, flags, _ = BINARIES['gumbel_softmax_vae']
+    with mock.patch.object(
+        module.dlvm.training, 'Trainer', side_effect=KeyboardInterrupt
+    ):
+      with self.assertRaises(KeyboardInterrupt):
+        self.run_main(module, precision='mixed_bfloat16', **flags)
+    error = self.run_failing(module, precision='float32', **flags)
+    self.assertIn('precision: expected "mixed_bfloat16"', error)
+
+
+if __name__ == '__main__':
+  absltest.main()
