@@ -27,10 +27,13 @@ class ActiveUnits(keras.metrics.Metric):
 
   Call arguments:
     means: Floating `Tensor`, shape `[batch, *latent_shape]`.
+    sample_weight: `Tensor`, shape `[batch]`, not negative: the weight of each
+      example, of which one of weight 0 may hold anything. By default ones.
 
   Raises:
     ValueError: If `threshold` is negative, `event_ndims` not from 0 to the rank
-      of the latents, `means` of another shape, or `sample_weight` given.
+      of the latents, `means` of another shape, or `sample_weight` not of shape
+      `[batch]`.
 
   Example:
     >>> active_units = ActiveUnits([2])
@@ -80,18 +83,25 @@ class ActiveUnits(keras.metrics.Metric):
     )
 
   def update_state(self, means, sample_weight=None):
-    if sample_weight is not None:
-      raise ValueError('Expected no `sample_weight`: examples weigh the same.')
     means = tf.convert_to_tensor(means)
     if means.shape.rank is None or means.shape[1:] != self.latent_shape:
       raise ValueError(
           f'Expected means of shape {[None, *self.latent_shape]}; received '
           f'shape {means.shape}.'
       )
-    means = tf.cast(means, tf.float64)
-    self.count.assign_add(tf.cast(tf.shape(means)[0], tf.float64))
-    self.total.assign_add(tf.reduce_sum(means, axis=0))
-    self.total_squares.assign_add(tf.reduce_sum(means**2, axis=0))
+    if sample_weight is None:
+      sample_weight = tf.ones(tf.shape(means)[:1])
+    weights = tf.cast(sample_weight, tf.float64)
+    if not weights.shape.is_compatible_with(means.shape[:1]):
+      raise ValueError(
+          f'Expected `sample_weight` of shape {means.shape[:1]}, one an '
+          f'example; received {weights.shape}.'
+      )
+    self.count.assign_add(tf.reduce_sum(weights))
+    weights = tf.reshape(weights, [-1, *(1 for _ in self.latent_shape)])
+    means = tf.where(weights > 0, tf.cast(means, tf.float64), 0.0)
+    self.total.assign_add(tf.reduce_sum(weights * means, axis=0))
+    self.total_squares.assign_add(tf.reduce_sum(weights * means**2, axis=0))
 
   def variances(self):
     """Returns the variance of each latent over the examples so far.

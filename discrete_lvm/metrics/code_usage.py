@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from discrete_lvm import ops
+
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
 class CodeUsage(keras.metrics.Metric):
@@ -22,7 +24,8 @@ class CodeUsage(keras.metrics.Metric):
 
   Call arguments:
     codes: int `Tensor` of shape `[..., N]`, or one-hot `Tensor` of shape
-      `[..., N, K]`; leading dimensions are examples.
+      `[..., N, K]`; leading dimensions are examples. An int that is no class,
+      such as -1, is not counted.
 
   Raises:
     ValueError: If the shape of `codes` is not one of the two.
@@ -51,17 +54,24 @@ class CodeUsage(keras.metrics.Metric):
       raise ValueError('Expected no `sample_weight`: codes are counted.')
     codes = tf.convert_to_tensor(codes)
     if codes.dtype.is_integer and codes.shape[-1] == self.num_latents:
-      one_hot = tf.one_hot(codes, self.num_classes, dtype=tf.int64)
+      codes = tf.cast(codes, tf.int32)
     elif codes.shape[-2:] == [self.num_latents, self.num_classes]:
-      one_hot = tf.cast(codes, tf.int64)
+      codes = tf.argmax(codes, axis=-1, output_type=tf.int32)
     else:
       raise ValueError(
           f'Expected int codes of shape [..., {self.num_latents}] or one-hot '
           f'codes of shape [..., {self.num_latents}, {self.num_classes}]; '
           f'received {codes.dtype.name} of shape {codes.shape}.'
       )
-    one_hot = tf.reshape(one_hot, [-1, self.num_latents, self.num_classes])
-    self.counts.assign_add(tf.reduce_sum(one_hot, axis=0))
+    is_class = (codes >= 0) & (codes < self.num_classes)
+    # One-hot codes of a joint of many classes would need much memory.
+    segments = codes + self.num_classes * tf.range(self.num_latents)
+    counts = tf.math.unsorted_segment_sum(
+        tf.ones([tf.size(codes)], tf.int64),
+        tf.reshape(tf.where(is_class, segments, -1), [-1]),
+        self.num_latents * self.num_classes,
+    )
+    self.counts.assign_add(tf.reshape(counts, self.counts.shape))
 
   def frequencies(self):
     """Returns the empirical marginals, float32 `Tensor` of shape `[N, K]`."""
@@ -71,7 +81,7 @@ class CodeUsage(keras.metrics.Metric):
 
   def result(self):
     frequencies = self.frequencies()
-    entropy = -tf.reduce_sum(tf.math.xlogy(frequencies, frequencies), axis=-1)
+    entropy = ops.entropy(frequencies)
     used = tf.cast(frequencies > 0, tf.float32)
     return {
         f'{self.name}_perplexity': tf.reduce_mean(tf.exp(entropy)),

@@ -14,6 +14,11 @@ from discrete_lvm.ops.categorical import categorical_entropy
 from discrete_lvm.ops.categorical import categorical_kl
 from discrete_lvm.ops.categorical import categorical_score
 from discrete_lvm.ops.categorical import one_hot_log_prob
+from discrete_lvm.ops.code_information import code_information
+from discrete_lvm.ops.code_information import code_statistics
+from discrete_lvm.ops.code_information import CodeStatistics
+from discrete_lvm.ops.code_information import entropy
+from discrete_lvm.ops.code_information import RateDecomposition
 from discrete_lvm.ops.control_variates import gibbs_stein
 from discrete_lvm.ops.control_variates import gibbs_stein_score
 from discrete_lvm.ops.control_variates import rebar_gradient
@@ -27,7 +32,10 @@ from discrete_lvm.ops.delta_gaussian import delta_gaussian
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_scales
 from discrete_lvm.ops.enumeration import all_codes
+from discrete_lvm.ops.enumeration import codes_at
+from discrete_lvm.ops.enumeration import is_enumerable
 from discrete_lvm.ops.enumeration import joint_log_probs
+from discrete_lvm.ops.enumeration import num_codes
 from discrete_lvm.ops.enumeration import sample_joint
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl_terms
@@ -92,10 +100,12 @@ from discrete_lvm.ops.without_replacement import sample_without_replacement
 from discrete_lvm.ops.without_replacement import unordered_set_weights
 
 __all__ = [
+    'CodeStatistics',
     'CosineSchedule',
     'CyclicSchedule',
     'ExponentialSchedule',
     'LinearSchedule',
+    'RateDecomposition',
     'add_gradient',
     'all_but_one_mask',
     'all_codes',
@@ -115,6 +125,9 @@ __all__ = [
     'categorical_entropy',
     'categorical_kl',
     'categorical_score',
+    'code_information',
+    'code_statistics',
+    'codes_at',
     'decide',
     'decision_logits',
     'decisions_of',
@@ -122,6 +135,7 @@ __all__ = [
     'delta_gaussian',
     'delta_gaussian_min_mean',
     'delta_gaussian_scales',
+    'entropy',
     'exponential',
     'fold_in',
     'fold_in_replica',
@@ -137,6 +151,7 @@ __all__ = [
     'gumbel_to_logistic',
     'half_mask',
     'invertible_scales',
+    'is_enumerable',
     'is_one_hot',
     'joint_log_probs',
     'leave_one_out_log_mean_exp',
@@ -150,6 +165,7 @@ __all__ = [
     'modular_inverse_table',
     'nats_to_bits',
     'nucleus_logits',
+    'num_codes',
     'one_hot_add',
     'one_hot_affine',
     'one_hot_affine_inverse',

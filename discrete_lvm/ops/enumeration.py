@@ -35,9 +35,54 @@ def all_codes(
   """
   with tf.name_scope(name):
     size = num_codes(num_latents, num_classes)
-    shape = [num_classes] * num_latents
-    index = np.stack(np.unravel_index(np.arange(size), shape), axis=-1)
-    return tf.one_hot(index, num_classes)
+    return codes_at(tf.range(size), num_latents, num_classes)
+
+
+def codes_at(
+    index: tf.Tensor, num_latents: int, num_classes: int, name: str = 'codes_at'
+) -> tf.Tensor:
+  """Picks from the list of `all_codes`, without the rest of it.
+
+  Args:
+    index: Integer `Tensor`, any shape, modulo `K**N`.
+    num_latents: N, at least 1.
+    num_classes: K, at least 1.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    One-hot float32 `Tensor`, shape `[..., N, K]`.
+
+  Raises:
+    ValueError: If `K**N` is above `2**16`.
+
+  Example:
+    >>> tf.argmax(codes_at([1, 2], num_latents=2, num_classes=2), -1).numpy()
+    array([[0, 1],
+           [1, 0]])
+  """
+  with tf.name_scope(name):
+    num_codes(num_latents, num_classes)
+    place_values = num_classes ** np.arange(num_latents)[::-1]
+    index = tf.cast(index, tf.int32)[..., tf.newaxis]
+    digits = index // tf.constant(place_values, tf.int32) % num_classes
+    return tf.one_hot(digits, num_classes)
+
+
+def is_enumerable(num_latents: int, num_classes: int) -> bool:
+  """Returns whether there are at most `2**16` codes.
+
+  Args:
+    num_latents: N, at least 1.
+    num_classes: K, at least 1.
+
+  Returns:
+    Python `bool`.
+
+  Example:
+    >>> is_enumerable(num_latents=16, num_classes=2)
+    True
+  """
+  return num_classes**num_latents <= _MAX_CODES
 
 
 def num_codes(num_latents: int, num_classes: int) -> int:
@@ -58,7 +103,7 @@ def num_codes(num_latents: int, num_classes: int) -> int:
     9
   """
   size = num_classes**num_latents
-  if size > _MAX_CODES:
+  if not is_enumerable(num_latents, num_classes):
     raise ValueError(
         f'Expected at most 2**16 = {_MAX_CODES} codes to enumerate; received '
         f'{num_classes}**{num_latents}.'

@@ -70,6 +70,14 @@ class ActiveUnitsTest(tf.test.TestCase, parameterized.TestCase):
     metric.reset_state()
     self.assertAllEqual(metric.variances(), [0.0, 0.0])
 
+  def test_weighs_examples(self):
+    means = np.random.default_rng(0).normal(size=[5, 2]).astype('float32')
+    means[3] = np.nan
+    weighted, repeated = metrics.ActiveUnits([2]), metrics.ActiveUnits([2])
+    weighted.update_state(means, sample_weight=[1.0, 2.0, 0.0, 0.0, 3.0])
+    repeated.update_state(np.repeat(means, [1, 2, 0, 0, 3], axis=0))
+    self.assertAllClose(weighted.variances(), repeated.variances())
+
   def test_updates_under_xla(self):
     metric = metrics.ActiveUnits([2])
     update = tf.function(metric.update_state, jit_compile=True)
@@ -86,8 +94,8 @@ class ActiveUnitsTest(tf.test.TestCase, parameterized.TestCase):
     for shape in ([3], [4, 2], [4, 3, 1]):
       with self.assertRaisesRegex(ValueError, r'\[None, 3\]; received'):
         metrics.ActiveUnits([3]).update_state(tf.zeros(shape))
-    with self.assertRaisesRegex(ValueError, 'no `sample_weight`'):
-      metrics.ActiveUnits([1]).update_state([[1.0]], sample_weight=[2.0])
+    with self.assertRaisesRegex(ValueError, r'of shape \(1,\), one an example'):
+      metrics.ActiveUnits([1]).update_state([[1.0]], sample_weight=[2.0, 1.0])
     with self.assertRaisesRegex(ValueError, 'of at least 0; received -1'):
       metrics.ActiveUnits([3], threshold=-1)
     for event_ndims in (-1, 2):

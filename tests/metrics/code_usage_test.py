@@ -39,6 +39,11 @@ class CodeUsageTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(metric.frequencies(), [[0.0, 0.0]])
     self.assertAllEqual(metric.result()['code_usage'], 0.0)
 
+  def test_does_not_count_what_is_no_class(self):
+    metric = metrics.CodeUsage(num_latents=2, num_classes=3)
+    metric.update_state([[-1, 0], [1, 3], [2, -1]])
+    self.assertAllEqual(metric.counts.value, [[0, 1, 1], [1, 0, 0]])
+
   def test_updates_under_xla(self):
     metric = metrics.CodeUsage(num_latents=2, num_classes=3)
     update = tf.function(metric.update_state, jit_compile=True)
