@@ -60,6 +60,7 @@ benchmark: $(VENV)/installed-benchmark  ## Prints our speed beside our peers'.
 	$(PYTHON) -m experiments.benchmarks.modular $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.sampling $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.gaussian_ar1 $(BENCHMARK_ARGS)
+	$(PYTHON) -m experiments.benchmarks.likelihood $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.estimators $(BENCHMARK_ARGS)
 
 clean:  ## Removes the virtual environment and the caches, not runs/.

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from discrete_lvm import objectives
+
 # Rows that a network gets at once while a bound is evaluated: enough to fill
 # the cores, few enough to stay in the cache.
 _ROWS_PER_CHUNK = 2048
@@ -118,21 +120,14 @@ def map_samples(
   Raises:
     ValueError: If `num_samples` is below 1.
   """
-  is_static = not tf.is_tensor(num_samples)
-  if is_static and num_samples < 1:
+  if not tf.is_tensor(num_samples) and num_samples < 1:
     raise ValueError(
         f'Expected `num_samples` of at least 1; received {num_samples}.'
     )
-  size: Any
-  if is_static and not tf.is_tensor(batch_size):
-    size = max(1, min(num_samples, _ROWS_PER_CHUNK // max(batch_size, 1)))
-    spec: Any = tf.TensorSpec([size, batch_size], tf.float32)
-  else:
-    with tf.control_dependencies([tf.debugging.assert_positive(num_samples)]):
-      size = _ROWS_PER_CHUNK // tf.maximum(batch_size, 1)
-      size = tf.clip_by_value(size, 1, num_samples)
-    spec = tf.TensorSpec([None, None], tf.float32)
+  size = _samples_per_chunk(num_samples, batch_size)
   num_chunks = -(-num_samples // size)
+  static = [None if tf.is_tensor(n) else n for n in (size, batch_size)]
+  spec: Any = tf.TensorSpec(static, tf.float32)
   chunks = tf.map_fn(
       lambda index: draw(size, index),
       tf.range(num_chunks),
@@ -143,3 +138,38 @@ def map_samples(
   return tf.nest.map_structure(
       lambda x: tf.reshape(x, [num_chunks * size, -1])[:num_samples], chunks
   )
+
+
+def stream_samples(
+    draw: Callable[[Any, tf.Tensor], tf.Tensor],
+    num_samples: int | tf.Tensor,
+    batch_size: int | tf.Tensor,
+) -> objectives.ImportanceWeightedEstimate:
+  """Estimates the bound of many log-weights, of which only a chunk exists.
+
+  Args:
+    draw: As for `map_samples`: log-weights in nats.
+    num_samples: Number of samples S, static or a scalar int32 `Tensor`.
+    batch_size: Examples of the batch, static or not: the first of `dims`.
+
+  Returns:
+    An `ImportanceWeightedEstimate` of shape `[batch]`.
+
+  Raises:
+    ValueError: If `num_samples` is below 1.
+  """
+  return objectives.importance_weighted_estimate(
+      draw,
+      num_samples,
+      _samples_per_chunk(num_samples, batch_size),
+      [batch_size],
+  )
+
+
+def _samples_per_chunk(num_samples, batch_size):
+  """Returns a Python `int` where both are static, and else a `Tensor`."""
+  if not tf.is_tensor(num_samples) and not tf.is_tensor(batch_size):
+    return max(1, min(num_samples, _ROWS_PER_CHUNK // max(1, batch_size)))
+  with tf.control_dependencies([tf.debugging.assert_positive(num_samples)]):
+    size = _ROWS_PER_CHUNK // tf.maximum(batch_size, 1)
+    return tf.clip_by_value(size, 1, num_samples)

@@ -34,7 +34,8 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
   - 'rate_control': what a `rate_control` adds to the rate.
   - 'auxiliary_prior': `-log p_aux(z)`, by which a causal network learns the
     aggregate posterior, beside the rest and without moving it. It takes the
-    prior's place in sampling, and in a tighter bound. To learn it afterwards
+    prior's place in sampling, and in a tighter bound: `log_weights` and the
+    bounds take `auxiliary=True`. To learn it afterwards
     instead, freeze the rest: `model.encoder.trainable = False`, and so on.
 
   Args:
@@ -275,35 +276,22 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       terms['auxiliary_prior'] = -log_prob
     return terms
 
-  def log_weights(
-      self,
-      batch: tf.Tensor,
-      num_samples: int,
-      seed: Any,
-      auxiliary: bool = False,
-  ) -> tf.Tensor:
-    """Draws exact samples and computes `log p(x, z) - log q(z | x)` of each.
-
-    Args:
-      batch: Data, shape `[batch, *event]`.
-      num_samples: Number of samples S.
-      seed: As for `ops.as_seed`.
-      auxiliary: Python `bool`: whether `p(z)` is the auxiliary prior.
-
-    Returns:
-      float32 `Tensor`, shape `[S, batch]`, in nats.
-
-    Raises:
-      ValueError: If `num_samples` is below 1, or as `encode` and `prior` raise.
-    """
-    params = self.encode(batch)
-    distortion, log_ratio = self._samples(
-        batch, params, num_samples, seed, [auxiliary]
+  def _sampler(self, batch, seed, auxiliary=False):
+    draw, batch_size = self._samples(
+        batch, self.encode(batch), seed, [auxiliary]
     )
-    return log_ratio - distortion
 
-  def _samples(self, batch, params, num_samples, seed, auxiliaries):
-    """Returns distortions, and for each prior `log p(z) - log q(z | x)`."""
+    def draw_log_weights(size, index):
+      distortion, log_ratio = draw(size, index)
+      return log_ratio - distortion
+
+    return draw_log_weights, batch_size
+
+  def _samples(self, batch, params, seed, auxiliaries):
+    """Returns how to draw distortions and, for each prior, log-ratios.
+
+    These are `log p(z) - log q(z | x)`; and the size of the batch.
+    """
     posterior = self.latents.posterior(params)
     priors = [self.prior(auxiliary) for auxiliary in auxiliaries]
 
@@ -313,9 +301,7 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       log_ratios = [prior.log_prob(z) - log_q for prior in priors]
       return [-self.decode(z).log_prob(batch), *log_ratios]
 
-    return batching.map_samples(
-        draw, num_samples, batching.dims(batch)[0], num_outputs=1 + len(priors)
-    )
+    return draw, batching.dims(batch)[0]
 
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch, with exact samples.
@@ -328,12 +314,14 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
     params = self.encode(batch)
     rate = _sum_over_event(self.latents.kl(params))
     has_auxiliary = self.auxiliary_prior is not None
-    distortions, *log_ratios = self._samples(
-        batch,
-        params,
+    draw, batch_size = self._samples(
+        batch, params, self._seed(seed), [False, True][: 1 + has_auxiliary]
+    )
+    distortions, *log_ratios = batching.map_samples(
+        draw,
         self.num_importance_samples,
-        self._seed(seed),
-        [False, True][: 1 + has_auxiliary],
+        batch_size,
+        num_outputs=2 + has_auxiliary,
     )
     distortion = tf.reduce_mean(distortions, axis=0)
     values = {

@@ -1,5 +1,6 @@
 """A variational autoencoder with categorical latents."""
 
+import math
 from typing import Any
 
 import keras
@@ -119,6 +120,9 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
       )
     self._elbo = metrics.MeanWithError(name='elbo')
     self._bound = metrics.MeanWithError(name='importance_weighted_bound')
+    self._effective_sample_size = keras.metrics.Mean(
+        name='effective_sample_size'
+    )
     self._gap = keras.metrics.Mean(name='soft_hard_gap')
     self._code_usage = metrics.CodeUsage(num_latents, num_classes)
 
@@ -231,25 +235,10 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
         training=training,
     )
 
-  def log_weights(
-      self, batch: tf.Tensor, num_samples: int, seed: Any
-  ) -> tf.Tensor:
-    """Draws exact samples and computes `log p(x, z) - log q(z | x)` of each.
+  def _sampler(self, batch, seed):
+    return self._sampler_of(batch, self.encode(batch), seed)
 
-    Args:
-      batch: Data, shape `[batch, *event]`.
-      num_samples: Number of samples S.
-      seed: As for `ops.as_seed`.
-
-    Returns:
-      float32 `Tensor`, shape `[S, batch]`, in nats.
-
-    Raises:
-      ValueError: If `num_samples` is below 1, or as `encode` raises.
-    """
-    return self._log_weights(batch, self.encode(batch), num_samples, seed)
-
-  def _log_weights(self, batch, logits, num_samples, seed):
+  def _sampler_of(self, batch, logits, seed):
     def draw(size, index):
       codes = ops.one_hot_argmax(
           ops.perturb(
@@ -258,15 +247,59 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
       )
       return self._log_weight(batch, logits, codes)
 
-    return batching.map_samples(draw, num_samples, batching.dims(batch)[0])
+    return draw, batching.dims(batch)[0]
 
   def _log_weight(self, batch, logits, codes, training=False):
     """Computes `log p(x, z) - log q(z | x)`."""
     log_q = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
-    log_p = tf.reduce_sum(
-        ops.one_hot_log_prob(codes, self._prior_logits()), axis=-1
-    )
-    return log_p - log_q - self._distortion(batch, codes, training)
+    return self.log_joint(batch, codes, training) - log_q
+
+  def log_joint(
+      self, batch: tf.Tensor, codes: tf.Tensor, training: bool = False
+  ) -> tf.Tensor:
+    """Computes `log p(x, z)`.
+
+    Args:
+      batch: Data, shape `[batch, *event]`.
+      codes: Floating `Tensor`, shape `[..., batch, N, K]`, one-hot or relaxed.
+      training: Python `bool`, passed to the decoder.
+
+    Returns:
+      float32 `Tensor`, shape `[..., batch]`, in nats.
+
+    Raises:
+      ValueError: If `codes` are not of shape `[..., N, K]`.
+    """
+    distortion = self._distortion(batch, codes, training)
+    if self.prior_logits is None:  # Of all codes the same.
+      return -self.num_latents * math.log(self.num_classes) - distortion
+    log_p = ops.one_hot_log_prob(codes, self.prior_logits.value)
+    return tf.reduce_sum(log_p, axis=-1) - distortion
+
+  def log_marginal(self, batch: tf.Tensor) -> tf.Tensor:
+    """Computes `log p(x)` exactly, as the sum over all codes.
+
+    Args:
+      batch: Data, shape `[batch, *event]`.
+
+    Returns:
+      float32 `Tensor`, shape `[batch]`, in nats.
+
+    Raises:
+      ValueError: If `K**N` is above `2**16`.
+    """
+    num_codes = ops.num_codes(self.num_latents, self.num_classes)
+
+    def draw(size, index):
+      codes = ops.codes_at(
+          size * index + tf.range(size), self.num_latents, self.num_classes
+      )
+      # The decoder sees each code once, whatever the batch.
+      return self.log_joint(batch, tf.expand_dims(codes, axis=1))
+
+    estimate = batching.stream_samples(draw, num_codes, batching.dims(batch)[0])
+    # A sum, not a mean.
+    return estimate.bound + math.log(num_codes)
 
   def _distortion(self, batch, codes, training=False):
     return -self.decode(codes, training=training).log_prob(batch)
@@ -303,13 +336,14 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
             self.estimator,
         )
     )
-    log_weights = self._log_weights(
-        batch, logits, self.num_importance_samples, bound_seed
+    draw, batch_size = self._sampler_of(batch, logits, bound_seed)
+    estimate = batching.stream_samples(
+        draw, self.num_importance_samples, batch_size
     )
-    bound = objectives.importance_weighted_bound(log_weights)
     self._elbo.update_state(objectives.elbo(-distortion, self._rate(logits)))
     self._gap.update_state(hard - soft)
-    self._bound.update_state(bound)
+    self._bound.update_state(estimate.bound)
+    self._effective_sample_size.update_state(estimate.effective_sample_size)
     self._code_usage.update_state(codes)
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
@@ -318,12 +352,14 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     Returns:
       A dict of scalars: 'elbo' and 'importance_weighted_bound', each with the
       standard error of its mean over the examples ('..._stderr');
+      'effective_sample_size', the mean over the examples of that of the bound;
       'soft_hard_gap', by how much the estimator's values, of the distortion or
       of the bound, are too good; 'code_perplexity' and 'code_usage'.
     """
     return {
         **self._elbo.result(),
         **self._bound.result(),
+        'effective_sample_size': self._effective_sample_size.result(),
         'soft_hard_gap': self._gap.result(),
         **self._code_usage.result(),
     }

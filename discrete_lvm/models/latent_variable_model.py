@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from discrete_lvm import objectives
+from discrete_lvm.models import batching
 from discrete_lvm.models import model
 
 
@@ -20,13 +21,58 @@ class LatentVariableModel(model.Model, abc.ABC):
   num_importance_samples = 10
 
   @abc.abstractmethod
-  def log_weights(self, *args: Any, **kwargs: Any) -> tf.Tensor:
+  def _sampler(self, *args: Any, **options: Any) -> Any:
+    """Returns `draw`, which weighs exact samples, and the size of the batch.
+
+    Of the arguments `batch`, `seed` and the model's further ones.
+    `draw(size, index)` returns the logarithms of the weights of the chunk of
+    samples of that index, float32 of shape `[size, batch]`.
+    """
+
+  def log_weights(
+      self, batch: Any, num_samples: int, seed: Any, **options
+  ) -> tf.Tensor:
     """Draws exact samples and computes the logarithm of the weight of each.
+
+    Args:
+      batch: Data, as for `loss_terms`.
+      num_samples: Number of samples S; memory does not grow with it but for the
+        result.
+      seed: As for `ops.as_seed`.
+      **options: Further arguments of the model: `auxiliary` of a `DeltaVAE`.
 
     Returns:
       float32 `Tensor`, shape `[S, batch]`, in nats: `log p(x, z) - log q(z |
       x)`, or what else has a mean weight of `p(x)`.
+
+    Raises:
+      ValueError: If `num_samples` is below 1, or the batch is not one of the
+        model.
     """
+    draw, batch_size = self._sampler(batch, seed, **options)
+    return batching.map_samples(draw, num_samples, batch_size)
+
+  def importance_weighted_estimate(
+      self, batch: Any, num_samples: int, seed: Any, **options
+  ) -> objectives.ImportanceWeightedEstimate:
+    """Estimates a lower bound of `log p(x)`, and how near it is.
+
+    Args:
+      batch: Data, as for `log_weights`.
+      num_samples: Number of samples S; memory does not grow with it.
+      seed: As for `ops.as_seed`.
+      **options: Further arguments of `log_weights`.
+
+    Returns:
+      An `objectives.ImportanceWeightedEstimate` of float32 `Tensor`s, shape
+      `[batch]`: the bound of the samples that `log_weights` draws from this
+      seed, the bound of one sample, the effective sample size, and the error.
+
+    Raises:
+      ValueError: As `log_weights` raises.
+    """
+    draw, batch_size = self._sampler(batch, seed, **options)
+    return batching.stream_samples(draw, num_samples, batch_size)
 
   def importance_weighted_bound(
       self, batch: Any, num_samples: int, seed: Any, **options
@@ -35,8 +81,7 @@ class LatentVariableModel(model.Model, abc.ABC):
 
     Args:
       batch: Data, as for `log_weights`.
-      num_samples: Number of samples S; memory does not grow with it but for
-        `[S, batch]` weights.
+      num_samples: Number of samples S; memory does not grow with it.
       seed: As for `ops.as_seed`.
       **options: Further arguments of `log_weights`.
 
@@ -46,9 +91,9 @@ class LatentVariableModel(model.Model, abc.ABC):
     Raises:
       ValueError: As `log_weights` raises.
     """
-    return objectives.importance_weighted_bound(
-        self.log_weights(batch, num_samples, seed, **options)
-    )
+    return self.importance_weighted_estimate(
+        batch, num_samples, seed, **options
+    ).bound
 
   def compile(self, *args, num_importance_samples: int = 10, **kwargs) -> None:
     """Configures `fit` and `evaluate`.

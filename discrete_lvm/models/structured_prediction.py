@@ -10,7 +10,6 @@ from tensorflow_probability import distributions as tfd
 
 from discrete_lvm import estimators
 from discrete_lvm import metrics
-from discrete_lvm import objectives
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator as estimator_lib
 from discrete_lvm.models import batching
@@ -142,6 +141,9 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     self._distribution = likelihoods.get(likelihood)
     self._elbo = metrics.MeanWithError(name='elbo')
     self._bound = metrics.MeanWithError(name='importance_weighted_bound')
+    self._effective_sample_size = keras.metrics.Mean(
+        name='effective_sample_size'
+    )
 
   def build(self, input_shape):
     shape = _get_x(input_shape)
@@ -315,21 +317,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     costs = cost(estimator_lib.split(codes, self._num_joined))
     return -ops.log_mean_exp(-costs)
 
-  def log_weights(self, batch: Any, num_samples: int, seed: Any) -> tf.Tensor:
-    """Draws exact samples of all layers and computes `log p(y | z_L)` of each.
-
-    Args:
-      batch: A pair `(x, y)`, or a dict with the keys 'x' and 'y'.
-      num_samples: Number of samples S; memory does not grow with it but for
-        the result.
-      seed: As for `ops.as_seed`.
-
-    Returns:
-      float32 `Tensor`, shape `[S, batch]`, in nats.
-
-    Raises:
-      ValueError: If `num_samples` is below 1, or there is no y.
-    """
+  def _sampler(self, batch, seed):
     x, y = _get_pair(batch)
     logits = self.logits(0, x)
 
@@ -337,7 +325,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
       codes = self._sample_codes(logits, size, ops.fold_in(seed, index))
       return self.decode(codes).log_prob(y)
 
-    return batching.map_samples(draw, num_samples, batching.dims(x)[0])
+    return draw, batching.dims(x)[0]
 
   def update_metrics(self, batch: Any, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch, with exact samples.
@@ -347,11 +335,12 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
       seed: As for `ops.as_seed`; by default the model's own generator, folded
         with the replica.
     """
-    log_weights = self.log_weights(
+    estimate = self.importance_weighted_estimate(
         batch, self.num_importance_samples, self._seed(seed)
     )
-    self._elbo.update_state(tf.reduce_mean(log_weights, axis=0))
-    self._bound.update_state(objectives.importance_weighted_bound(log_weights))
+    self._elbo.update_state(estimate.elbo)
+    self._bound.update_state(estimate.bound)
+    self._effective_sample_size.update_state(estimate.effective_sample_size)
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """Returns what `evaluate` reports, in nats.
@@ -359,9 +348,14 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     Returns:
       A dict of scalars: 'elbo', the bound of one sample, `E log p(y | z_L)`,
       and 'importance_weighted_bound', each with the standard error of its mean
-      over the examples ('..._stderr').
+      over the examples ('..._stderr'); 'effective_sample_size', the mean over
+      the examples of that of the bound.
     """
-    return {**self._elbo.result(), **self._bound.result()}
+    return {
+        **self._elbo.result(),
+        **self._bound.result(),
+        'effective_sample_size': self._effective_sample_size.result(),
+    }
 
   def _check_codes(self, codes):
     return batching.as_events(

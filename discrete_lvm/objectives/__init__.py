@@ -6,10 +6,18 @@ from discrete_lvm.objectives.free_bits import free_bits
 from discrete_lvm.objectives.importance_weighted_bound import (
     importance_weighted_bound,
 )
+from discrete_lvm.objectives.importance_weighted_estimate import (
+    importance_weighted_estimate,
+)
+from discrete_lvm.objectives.importance_weighted_estimate import (
+    ImportanceWeightedEstimate,
+)
 
 __all__ = [
+    'ImportanceWeightedEstimate',
     'aggregate_information',
     'elbo',
     'free_bits',
     'importance_weighted_bound',
+    'importance_weighted_estimate',
 ]

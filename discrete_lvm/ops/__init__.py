@@ -39,6 +39,7 @@ from discrete_lvm.ops.enumeration import num_codes
 from discrete_lvm.ops.enumeration import sample_joint
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl_terms
+from discrete_lvm.ops.gibbs import gibbs_sweep
 from discrete_lvm.ops.gumbel import exponential
 from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
@@ -144,6 +145,7 @@ __all__ = [
     'gaussian_ar1_kl_terms',
     'gibbs_stein',
     'gibbs_stein_score',
+    'gibbs_sweep',
     'gumbel',
     'gumbel_argmax',
     'gumbel_rao',

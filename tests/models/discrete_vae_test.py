@@ -81,6 +81,35 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
     error = w.std(0) / w.mean(0) / np.sqrt(5_000)
     self.assertAllLess(np.abs(estimate - exact) / error, 4.0)
 
+  # Chunks of 51 codes for a batch of 40: one in part, and two.
+  @parameterized.parameters((2, 3), (4, 3))
+  def test_marginal_is_the_enumerated_evidence(self, num_latents, num_classes):
+    model = _make(num_latents, num_classes, prior='learned')
+    model.prior_logits.assign(
+        np.random.default_rng(0).normal(size=[num_latents, num_classes])
+    )
+    exact = _exact_log_evidence(model, X)
+    self.assertAllClose(model.log_marginal(X), exact, rtol=1e-6)
+    compiled = tf.function(model.log_marginal, jit_compile=True)(X)
+    self.assertAllClose(compiled, exact, rtol=1e-6)
+
+  def test_bound_rises_to_the_marginal_with_samples(self):
+    model = _make()
+    for weight in model.decoder.weights:
+      weight.assign(5.0 * weight.value)
+    x = np.repeat(X, 200, axis=0)
+    exact = model.log_marginal(x)
+    gaps = []
+    for num_samples in (1, 4, 16):
+      estimate = model.importance_weighted_estimate(x, num_samples, seed=[0, 1])
+      gap = exact - estimate.bound
+      self.assertGreater(np.mean(gap), 4 * np.std(gap) / np.sqrt(len(x)))
+      gaps.append(np.mean(gap))
+      self.assertAllInRange(
+          estimate.effective_sample_size, 1 - 1e-5, num_samples + 1e-4
+      )
+    self.assertAllLess(np.diff(gaps), 0.0)
+
   def test_one_sample_bound_is_the_elbo(self):
     # E_q[log w] = E_q[log p(x | z)] - KL, enumerated.
     model = _make()
@@ -374,6 +403,7 @@ class KerasTest(tf.test.TestCase, parameterized.TestCase):
             'elbo_stderr',
             'importance_weighted_bound',
             'importance_weighted_bound_stderr',
+            'effective_sample_size',
             'soft_hard_gap',
             'code_perplexity',
             'code_usage',
@@ -549,6 +579,10 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
       model.fit(X, X, verbose=0)
     with self.assertRaisesRegex(ValueError, '`num_samples` of at least 1'):
       model.log_weights(X, 0, seed=0)
+    with self.assertRaisesRegex(ValueError, '`num_samples` of at least 1'):
+      model.importance_weighted_bound(X, 0, seed=0)
+    with self.assertRaisesRegex(ValueError, r'received 3\*\*11'):
+      _make(11, 3).log_marginal(X)
 
 
 if __name__ == '__main__':

@@ -259,6 +259,7 @@ class KerasTest(tf.test.TestCase, parameterized.TestCase):
         set(result),
         {
             'elbo',
+            'effective_sample_size',
             'elbo_stderr',
             'importance_weighted_bound',
             'importance_weighted_bound_stderr',

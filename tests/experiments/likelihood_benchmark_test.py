@@ -1,0 +1,43 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from experiments.benchmarks import likelihood
+
+_SCRIPT = """
+import resource
+
+from experiments.benchmarks import likelihood
+
+print(likelihood.prepare(10_000, 1000)())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+class LikelihoodBenchmarkTest(tf.test.TestCase):
+
+  def test_bound_of_a_data_set(self):
+    bound = likelihood.prepare(150, 3)()
+    self.assertAllInRange([bound], -1.2 * 784 * np.log(2), -0.5 * 784)
+
+  # All that the process has, TensorFlow and the data too. It takes minutes.
+  @pytest.mark.slow
+  def test_thousand_samples_of_ten_thousand_examples_fit_in_two_gigabytes(self):
+    if sys.platform != 'linux':
+      self.skipTest('Elsewhere the unit of the peak is another.')
+    process = subprocess.run(
+        [sys.executable, '-c', _SCRIPT],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    bound, kilobytes = process.stdout.split()
+    self.assertTrue(np.isfinite(float(bound)))
+    self.assertLess(int(kilobytes), 2 * 2**20)
+
+
+if __name__ == '__main__':
+  tf.test.main()
