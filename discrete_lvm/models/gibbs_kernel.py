@@ -40,12 +40,12 @@ class GibbsKernel(tfp.mcmc.TransitionKernel):
 
   Example:
     >>> def log_prob(codes):
-    ...   return tf.reduce_sum(codes * tf.math.log([.25, .75]), axis=(-2, -1))
+    ...   return tf.reduce_sum(codes * tf.math.log([.2, .8]), axis=(-2, -1))
     >>> states = tfp.mcmc.sample_chain(
     ...     1000, tf.constant([[1., 0.]]), kernel=GibbsKernel(log_prob),
     ...     trace_fn=None, seed=[0, 1])
     >>> print(tf.reduce_mean(states, axis=0).numpy().round(1))
-    [[0.3 0.7]]
+    [[0.2 0.8]]
   """
 
   def __init__(self, target_log_prob_fn: Callable[[tf.Tensor], tf.Tensor]):
