@@ -42,6 +42,7 @@ _ANNEALING_EXAMPLES = flags.DEFINE_integer(
     'annealing_examples', 100, 'Images of the bracket.', lower_bound=2
 )
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/demo')
+flags.set_default(shared_flags.NUM_IMPORTANCE_SAMPLES, 1000)
 
 _NUM_SHOWN = 32
 _NUM_TRAVERSED = 8
