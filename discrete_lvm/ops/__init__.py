@@ -48,6 +48,7 @@ from discrete_lvm.ops.gumbel import perturb
 from discrete_lvm.ops.gumbel_race import perturb_given_argmax
 from discrete_lvm.ops.gumbel_race import resample_noise
 from discrete_lvm.ops.leave_one_out import leave_one_out_log_mean_exp
+from discrete_lvm.ops.leave_one_out import leave_one_out_log_sum_exp
 from discrete_lvm.ops.leave_one_out import leave_one_out_mean
 from discrete_lvm.ops.masks import all_but_one_mask
 from discrete_lvm.ops.masks import alternating_mask
@@ -157,6 +158,7 @@ __all__ = [
     'is_one_hot',
     'joint_log_probs',
     'leave_one_out_log_mean_exp',
+    'leave_one_out_log_sum_exp',
     'leave_one_out_mean',
     'linear_recurrence',
     'log_mean_exp',

@@ -1,5 +1,7 @@
 """What the other samples say of each sample."""
 
+import math
+
 import tensorflow as tf
 
 from discrete_lvm.ops import numerics
@@ -80,6 +82,49 @@ def leave_one_out_log_mean_exp(
       return numerics.log_mean_exp(others, axis=1)
     replaced = tf.reduce_mean(others, axis=1, keepdims=True)
     return numerics.log_mean_exp(tf.concat([others, replaced], 1), axis=1)
+
+
+def leave_one_out_log_sum_exp(
+    x: tf.Tensor, name: str = 'leave_one_out_log_sum_exp'
+) -> tf.Tensor:
+  """Computes for each entry `log sum exp` of all the others of the last axis.
+
+  In linear time and memory, of any size, static or not. To take a term off the
+  sum loses digits only where it is more than half of it, as the largest alone
+  can be; the others of the largest are summed by themselves.
+
+  Args:
+    x: Floating `Tensor`, shape `[..., S]`, in nats. Entries of -inf add
+      nothing; the gradient is NaN where all but one are.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor` like `x`, in nats; -inf where there are no others.
+
+  Raises:
+    ValueError: If `x` is a scalar.
+
+  Example:
+    >>> x = tf.math.log([1., 2., 8.])
+    >>> print(tf.exp(leave_one_out_log_sum_exp(x)).numpy().round(3))
+    [10.  9.  3.]
+  """
+  with tf.name_scope(name):
+    x = tf.convert_to_tensor(x)
+    if x.shape.rank == 0:
+      raise ValueError('Expected `x` of shape [..., S]; received a scalar.')
+    size = x.shape[-1] or tf.shape(x)[-1]
+    largest = tf.one_hot(
+        tf.argmax(x, axis=-1), size, on_value=True, off_value=False
+    )
+    infinite = tf.constant(-math.inf, x.dtype)
+    rest = tf.reduce_logsumexp(
+        tf.where(largest, infinite, x), axis=-1, keepdims=True
+    )
+    total = tf.reduce_logsumexp(x, axis=-1, keepdims=True)
+    # Guarded twice: at the largest the slope may be infinite.
+    share = tf.where(largest, tf.constant(-1, x.dtype), x - total)
+    return tf.where(largest, rest, total + tf.math.log1p(-tf.exp(share)))
 
 
 def _num_samples(x):

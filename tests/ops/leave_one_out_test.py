@@ -30,6 +30,49 @@ class LeaveOneOutTest(tf.test.TestCase):
     log_mean = ops.leave_one_out_log_mean_exp([-1e4, 0.0, 1e4], geometric=True)
     self.assertAllClose(log_mean, [1e4, 1e4, 0.0] - np.log(3.0))
 
+  def test_log_sum_exp_equals_numpy_where_one_term_dominates(self):
+    for size in (1, 2, 5):
+      x = np.random.default_rng(0).normal(scale=30.0, size=[4, size])
+      x[0] = 1.0  # Ties.
+      x[1, 0] = 1e4
+      expected = [
+          [special.logsumexp(np.delete(row, s)) for s in range(size)]
+          if size > 1
+          else [-np.inf]
+          for row in x
+      ]
+      self.assertAllClose(ops.leave_one_out_log_sum_exp(x), expected)
+      x32 = tf.constant(x, tf.float32)
+      self.assertAllClose(
+          ops.leave_one_out_log_sum_exp(x32), expected, rtol=1e-6, atol=1e-6
+      )
+
+  def test_log_sum_exp_gradient_at_unknown_size_under_xla(self):
+    x = np.random.default_rng(0).normal(scale=5.0, size=[3, 4])
+    x[:, 1] = -np.inf
+    weights = tf.constant(np.random.default_rng(1).normal(size=[3, 4]))
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.float64)],
+        jit_compile=True,
+    )
+    def gradient(x):
+      with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(weights * ops.leave_one_out_log_sum_exp(x))
+      return tape.gradient(y, x)
+
+    shares = np.zeros([3, 4, 4])
+    for s in range(4):
+      others = [k for k in range(4) if k != s]
+      shares[:, s, others] = special.softmax(x[:, others], axis=-1)
+    expected = np.einsum('bs,bsk->bk', weights, shares)
+    self.assertAllClose(gradient(x), expected)
+
+  def test_log_sum_exp_rejects_a_scalar(self):
+    with self.assertRaisesRegex(ValueError, 'received a scalar'):
+      ops.leave_one_out_log_sum_exp(0.0)
+
   def test_rejects_one_sample(self):
     for function in (ops.leave_one_out_mean, ops.leave_one_out_log_mean_exp):
       for x in (tf.zeros([1, 3]), tf.zeros([])):
