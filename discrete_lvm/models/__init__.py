@@ -15,6 +15,7 @@ from discrete_lvm.models.discrete_vae import DiscreteVAE
 from discrete_lvm.models.free_bits import FreeBits
 from discrete_lvm.models.gaussian_latents import GaussianLatents
 from discrete_lvm.models.gibbs_kernel import GibbsKernel
+from discrete_lvm.models.mutual_information import MutualInformation
 from discrete_lvm.models.no_latents import NoLatents
 from discrete_lvm.models.rate_weight import RateWeight
 from discrete_lvm.models.structured_prediction import StructuredPrediction
@@ -30,6 +31,7 @@ __all__ = [
     'GaussianLatents',
     'GibbsKernel',
     'IndependentDecoder',
+    'MutualInformation',
     'NoLatents',
     'PixelDecoder',
     'RateWeight',
