@@ -121,7 +121,37 @@ def fit(
   Returns:
     The trainer.
   """
-  trainer = dlvm.training.Trainer(
+  trainer = make_trainer(model, seed, directory, callbacks)
+  trainer.fit(
+      batches(dlvm.ops.fold_in(seed, 'data')),
+      shared_flags.NUM_STEPS.value,
+      eval_batches=eval_batches,
+      eval_every=shared_flags.EVAL_EVERY.value,
+      checkpoint_every=shared_flags.EVAL_EVERY.value,
+      log_every=_LOG_EVERY,
+  )
+  saved_models.write(directory, model)
+  return trainer
+
+
+def make_trainer(
+    model: keras.Model,
+    seed: int,
+    directory: pathlib.Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dlvm.training.Trainer:
+  """Makes a trainer as the flags say, with the logs that every run has.
+
+  Args:
+    model: The model.
+    seed: Python `int`, seed of all noise.
+    directory: Directory of the run.
+    callbacks: Further Keras callbacks.
+
+  Returns:
+    The trainer.
+  """
+  return dlvm.training.Trainer(
       model,
       optimizers.adam(schedules.parse(shared_flags.LEARNING_RATE.value)),
       directory,
@@ -136,13 +166,3 @@ def fit(
           *callbacks,
       ],
   )
-  trainer.fit(
-      batches(dlvm.ops.fold_in(seed, 'data')),
-      shared_flags.NUM_STEPS.value,
-      eval_batches=eval_batches,
-      eval_every=shared_flags.EVAL_EVERY.value,
-      checkpoint_every=shared_flags.EVAL_EVERY.value,
-      log_every=_LOG_EVERY,
-  )
-  saved_models.write(directory, model)
-  return trainer

@@ -93,8 +93,10 @@ class MutualInformation(model.Model):
     if alpha is not None and not 0 <= alpha <= 1:
       raise ValueError(f'Expected `alpha` from 0 to 1; received {alpha}.')
     has_baseline = log_baseline is not None
-    if bound == 'tuba' and not has_baseline or (
-        bound not in _WITH_BASELINE and has_baseline
+    if (
+        bound == 'tuba'
+        and not has_baseline
+        or (bound not in _WITH_BASELINE and has_baseline)
     ):
       raise ValueError(
           "Expected a `log_baseline` for 'tuba', and for none but it and "

@@ -59,7 +59,7 @@ def interpolated_bound(
     >>> for alpha in (0., .5, 1.):
     ...   print(f'{interpolated_bound(scores, alpha):.3f}')
     2.000
-    1.006
+    1.046
     0.566
 
   References:

@@ -91,7 +91,7 @@ def jensen_shannon_bound(
     >>> scores = tf.constant([[2., 0.], [0., 2.]])
     >>> print(jensen_shannon_bound(scores).numpy())
     2.0
-    >>> print(nwj_bound(scores + 1).numpy())
+    >>> print(dlvm.objectives.nwj_bound(scores + 1).numpy())
     2.0
 
   References:

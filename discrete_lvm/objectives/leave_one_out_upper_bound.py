@@ -39,7 +39,7 @@ def leave_one_out_upper_bound(
     >>> log_p = tf.math.log([[.9, .1], [.1, .9]])
     >>> print(leave_one_out_upper_bound(log_p).numpy().round(3))
     2.197
-    >>> print(info_nce_bound(log_p).numpy().round(3))
+    >>> print(dlvm.objectives.info_nce_bound(log_p).numpy().round(3))
     0.588
 
   References:

@@ -98,8 +98,9 @@ def mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     `Tensor`, shape `[...]`; NaN where there is no pair.
 
   Example:
-    >>> mean(tf.constant([1., 3., 9.]), tf.constant([True, True, False])).numpy()
-    np.float32(2.0)
+    >>> mask = tf.constant([True, True, False])
+    >>> print(mean(tf.constant([1., 3., 9.]), mask).numpy())
+    2.0
   """
   # Not a product, which would let NaN pass.
   kept = tf.where(mask, values, tf.zeros([], values.dtype))
@@ -107,7 +108,7 @@ def mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def count(mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-  """Counts the pairs that are there, as a floating `Tensor` of shape `[...]`."""
+  """Counts the pairs that are there: a floating `Tensor`, shape `[...]`."""
   return tf.cast(tf.math.count_nonzero(mask, axis=-1), dtype)
 
 

@@ -65,12 +65,8 @@ class CriticsTest(tf.test.TestCase, parameterized.TestCase):
     changed = np.zeros([5, 5], bool)
     changed[:, 3] = True
     bump = tf.one_hot([3], 5, axis=0)
-    self.assertAllEqual(
-        tf.abs(critic(x + bump, y) - scores) > 1e-4, changed
-    )
-    self.assertAllEqual(
-        tf.abs(critic(x, y + bump) - scores) > 1e-4, changed.T
-    )
+    self.assertAllEqual(tf.abs(critic(x + bump, y) - scores) > 1e-4, changed)
+    self.assertAllEqual(tf.abs(critic(x, y + bump) - scores) > 1e-4, changed.T)
 
   def test_any_leading_dimensions(self, name):
     critic = CRITICS[name]()

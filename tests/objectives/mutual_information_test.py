@@ -53,7 +53,7 @@ def _formula(name, f, kept=slice(None)):
   own = np.diag(f)
   rows = [np.delete(f[i], i) for i in range(size)]
   others = np.concatenate(rows)
-  kind, _, alpha = name.partition('_')
+  alpha = name.partition('_')[2]
   if name == 'donsker_varadhan':
     return own.mean() - _log_mean_exp(others)
   if name == 'info_nce':
@@ -71,21 +71,23 @@ def _formula(name, f, kept=slice(None)):
   if name == 'tuba':
     z = np.array([np.mean(np.exp(row)) for row in rows])
     return own.mean() - np.mean(z / np.exp(log_a) + log_a - 1)
-  assert kind == 'interpolated'
-  alpha = float(alpha)
+  return _interpolated(f, float(alpha), log_a if alpha != '1' else 1.0)
+
+
+def _interpolated(f, alpha, log_a=1.0):
+  """Returns I_alpha of one matrix by the paper's formula, in loops."""
+  pairs = list(itertools.permutations(range(len(f)), 2))
+  log_a = np.broadcast_to(log_a, [len(f)])
 
   def log_denominator(i, left_out):
-    m = np.mean(np.exp(np.delete(f[i], left_out)))
-    return np.log(alpha * m + (1 - alpha) * np.exp(log_a[i]))
+    with np.errstate(divide='ignore'):
+      return np.logaddexp(
+          np.log(alpha) + _log_mean_exp(np.delete(f[i], left_out)),
+          np.log(1 - alpha) + log_a[i],
+      )
 
-  first = [
-      f[i, i] - log_denominator(i, j)
-      for i, j in itertools.permutations(range(size), 2)
-  ]
-  second = [
-      np.exp(f[i, j] - log_denominator(i, i))
-      for i, j in itertools.permutations(range(size), 2)
-  ]
+  first = [f[i, i] - log_denominator(i, j) for i, j in pairs]
+  second = [np.exp(f[i, j] - log_denominator(i, i)) for i, j in pairs]
   return 1 + np.mean(first) - np.mean(second)
 
 
@@ -197,7 +199,7 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
     for alpha in (0.01, 1.0):
       self.assertAllClose(
           objectives.interpolated_bound(f, alpha),
-          _nwj_interpolated(np.float64(f), alpha),
+          _interpolated(np.float64(f), alpha),
           rtol=1e-5,
       )
 
@@ -222,7 +224,9 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
       # a batch is no longer what its matrices are one by one.
       eye = np.broadcast_to(np.eye(5, dtype=bool), f.shape)
       self.assertNotAllClose(oracle(f, eye), oracle(f))
-      self.assertAllClose([oracle(g, np.eye(5, dtype=bool)) for g in f], bound(f))
+      self.assertAllClose(
+          [oracle(g, np.eye(5, dtype=bool)) for g in f], bound(f)
+      )
       # A mask of ours keeps them apart.
       self.assertAllClose(bound(f, np.ones([3, 5], bool)), oracle(f))
     log_q = _scores(3, 5)
@@ -268,18 +272,6 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
       objectives.barber_agakov_bound(0.0, 0.0)
     with self.assertRaisesRegex(ValueError, '`joint_scores` of shape'):
       objectives.unnormalized_barber_agakov_bound(0.0, 0.0)
-
-
-def _nwj_interpolated(f, alpha):
-  """Returns I_alpha with the default baseline, by the formula."""
-  size = len(f)
-  pairs = list(itertools.permutations(range(size), 2))
-  log_m = lambda i, j: _log_mean_exp(np.delete(f[i], j))
-  log_rest = np.log1p(-alpha) + 1 if alpha < 1 else -math.inf
-  log_d = lambda i, j: np.logaddexp(np.log(alpha) + log_m(i, j), log_rest)
-  first = np.mean([f[i, i] - log_d(i, j) for i, j in pairs])
-  second = np.mean([np.exp(f[i, j] - log_d(i, i)) for i, j in pairs])
-  return 1 + first - second
 
 
 class EnumerationTest(tf.test.TestCase, parameterized.TestCase):
@@ -391,9 +383,7 @@ class EnumerationTest(tf.test.TestCase, parameterized.TestCase):
   def test_js_has_its_optimum_at_the_log_ratio(self):
     critic = tf.Variable(self.log_ratio)
     index = np.stack(
-        np.broadcast_arrays(
-            self.x[:, np.newaxis, :], self.y[:, :, np.newaxis]
-        ),
+        np.broadcast_arrays(self.x[:, np.newaxis, :], self.y[:, :, np.newaxis]),
         axis=-1,
     )
     with tf.GradientTape(persistent=True) as tape:
@@ -511,9 +501,7 @@ class GaussianTest(tf.test.TestCase, parameterized.TestCase):
     x, y, rho, log_ratio = self.pairs[information]
     self.check(objectives.nwj_bound(log_ratio + 1), information)
     self.check(objectives.jensen_shannon_bound(log_ratio), information)
-    self.check(
-        objectives.nwj_bound(log_ratio), information - math.exp(-1)
-    )
+    self.check(objectives.nwj_bound(log_ratio), information - math.exp(-1))
     log_a = np.sin(y[..., 0])
     self.check(
         objectives.tuba_bound(log_ratio + log_a[..., np.newaxis], log_a),
@@ -579,7 +567,9 @@ class GaussianTest(tf.test.TestCase, parameterized.TestCase):
     for alpha in (0.1, 0.5, 1.0):
       check(
           lambda s, alpha=alpha: objectives.interpolated_bound(s, alpha, 0.0),
-          1 + own - np.log(alpha * m_own + 1 - alpha)
+          1
+          + own
+          - np.log(alpha * m_own + 1 - alpha)
           - m / (alpha * m + 1 - alpha),
           0.0,
           information,
