@@ -10,10 +10,11 @@ information climbs a staircase of --informations; and the same with the
 coordinates of y cubed. For each of --bounds a critic trains on either task; at
 the end of each stair, it is held fixed and its bound is computed of
 --num_batches fresh batches. The same is done for the optimal critic, which is
-known, for which alone I_alpha is computed of all --alphas, too.
+known, and there I_alpha is computed for all --alphas, too.
 
 What is measured is a bound of one batch of --batch_size pairs: the bias is that
-of its mean, and the variance that between batches.
+of its mean, and the variance that between batches. A run whose loss overflows,
+as it may where a bound has an exponential, is called diverged from there on.
 
 It leaves in the output directory a directory for each run, with config.json,
 metrics.jsonl, TensorBoard's event files, checkpoints and results.json; and
@@ -101,6 +102,7 @@ _CONFIG_FLAGS = (
     _DIM,
     _CRITIC,
     _EMBEDDING_DIM,
+    shared_flags.CLIP_NORM,
     _NUM_BATCHES,
 )
 
@@ -163,7 +165,7 @@ def _run(task, informations, bounds, name, seed):
     return found['stairs']
   keras.utils.set_random_seed(seed)
   model = _build_model(seed, **bounds[name])
-  trainer = runs.make_trainer(model, seed, run_dir)
+  trainer = runs.make_trainer(model, seed, run_dir, clip_norm=_CLIP_NORM)
   draw = functools.partial(_draw, task)
   measure = _measurer(lambda x, y, _: {'value': model.bound((x, y))}, draw)
   batches = correlated_gaussians.staircase_batches(
@@ -174,12 +176,22 @@ def _run(task, informations, bounds, name, seed):
   )
   for stair in range(len(found['stairs']), len(ends)):
     begin = time.monotonic()
-    trainer.fit(
-        batches,
-        ends[stair],
-        checkpoint_every=shared_flags.EVAL_EVERY.value,
-        log_every=_LOG_EVERY,
-    )
+    try:
+      trainer.fit(
+          batches,
+          ends[stair],
+          checkpoint_every=shared_flags.EVAL_EVERY.value,
+          log_every=_LOG_EVERY,
+      )
+    except dlvm.training.NonFiniteLossError:
+      # What an exponential does to a bound is what the others are measured
+      # against, and no reason to lose them.
+      found['stairs'] += [
+          {'information': i, 'mean': np.nan, 'standard_deviation': np.nan}
+          for i in informations[stair:]
+      ]
+      results.write(run_dir, found)
+      break
     found['seconds'] += time.monotonic() - begin
     found['stairs'].append(measure(informations[stair])['value'])
     results.write(run_dir, found)
@@ -342,7 +354,9 @@ def _report(found, curve, tasks):
 def _curve(task, name):
   """Reads steps and bounds of the first seed."""
   run_dir = runs.run_dir(f'{task}_{name}', shared_flags.SEED.value)
-  lines = (run_dir / 'metrics.jsonl').read_text().splitlines()
+  path = run_dir / 'metrics.jsonl'
+  # One that diverged at once has logged nothing.
+  lines = path.read_text().splitlines() if path.exists() else []
   logs = [json.loads(line) for line in lines]
   return (
       np.array([log['step'] for log in logs]),

@@ -27,23 +27,25 @@ def rows_of(section: Section) -> tuple[list[str], list[list[str]]]:
   first = next(iter(section.values()))[0]
   headings = ['bound', *(f'{stair["information"]:g}' for stair in first)]
   cells = [
-      [
-          name,
-          *(
-              f'{_number(stairs, "mean")} '
-              f'({_number(stairs, "standard_deviation")})'
-              for stairs in zip(*runs, strict=True)
-          ),
-      ]
+      [name, *(_cell(stairs) for stairs in zip(*runs, strict=True))]
       for name, runs in section.items()
   ]
   return headings, cells
 
 
-def _number(stairs, key):
-  mean = np.mean([stair[key] for stair in stairs])
-  # The exponential of an untrained critic knows no bounds.
-  return f'{mean:.2f}' if abs(mean) < 1000 else f'{mean:.0e}'
+def _cell(stairs):
+  mean, spread = (
+      np.mean([stair[key] for stair in stairs])
+      for key in ('mean', 'standard_deviation')
+  )
+  if np.isnan(mean):
+    return 'diverged'
+  return f'{_number(mean)} ({_number(spread)})'
+
+
+def _number(value):
+  # The exponential of an unfit critic knows no bounds.
+  return f'{value:.2f}' if abs(value) < 1000 else f'{value:.0e}'
 
 
 def print_tables(sections: Mapping[str, Section], caption: str) -> None:

@@ -139,6 +139,7 @@ def make_trainer(
     seed: int,
     directory: pathlib.Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    clip_norm: float | None = None,
 ) -> dlvm.training.Trainer:
   """Makes a trainer as the flags say, with the logs that every run has.
 
@@ -147,6 +148,7 @@ def make_trainer(
     seed: Python `int`, seed of all noise.
     directory: Directory of the run.
     callbacks: Further Keras callbacks.
+    clip_norm: Largest norm of the gradients, where `--clip_norm` is not given.
 
   Returns:
     The trainer.
@@ -156,7 +158,7 @@ def make_trainer(
       optimizers.adam(schedules.parse(shared_flags.LEARNING_RATE.value)),
       directory,
       seed=seed,
-      clip_norm=shared_flags.CLIP_NORM.value,
+      clip_norm=shared_flags.CLIP_NORM.value or clip_norm,
       accumulate_steps=shared_flags.ACCUMULATE_STEPS.value,
       jit_compile=shared_flags.JIT.value,
       callbacks=[

@@ -1,9 +1,11 @@
 """The file in which a run keeps its model."""
 
 import pathlib
+import tempfile
 
 import keras
 
+import discrete_lvm as dlvm
 from experiments import flow_models
 
 NAME = 'model.keras'
@@ -12,10 +14,16 @@ NAME = 'model.keras'
 def write(output_dir: pathlib.Path, model: keras.Model) -> None:
   """Writes the model of a run, so that a kill never leaves half a file.
 
+  Of several workers the chief alone keeps it; all of them read the weights.
+
   Args:
     output_dir: Directory of the run.
     model: The trained model.
   """
+  if not dlvm.training.is_chief():
+    with tempfile.TemporaryDirectory() as directory:
+      model.save(pathlib.Path(directory) / NAME)
+    return
   temporary = output_dir / f'partial_{NAME}'
   model.save(temporary)
   temporary.replace(output_dir / NAME)

@@ -30,9 +30,9 @@ def interpolated_bound(
   less variance. At 1 it is InfoNCE of M pairs.
 
   In the first `u` is at most `M / alpha`, and in the second it is positive, so
-  that the bound is never above `1 + log(M / alpha)`. The paper has no 1 there,
-  which is right at alpha = 1, where the second expectation is 1, but not below,
-  where it may be near 0.
+  that the bound is never above `1 + log(M / alpha)`. Without the 1, as is often
+  said, this holds at alpha = 1, where the second expectation is 1, but not
+  below, where it may be near 0: of much information the best critic is above.
 
   Args:
     scores: Floating array or `Tensor`, shape `[..., K, K]`, in nats:

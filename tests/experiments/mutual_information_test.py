@@ -66,6 +66,17 @@ class MutualInformationTest(binary.BinaryTestCase, parameterized.TestCase):
     self.run_main(mutual_information)
     self.assertEqual(self.stairs(names[0]), whole[names[0]]['stairs'])
 
+  def test_goes_on_where_a_bound_diverges(self):
+    printed = self.run_main(
+        mutual_information,
+        bounds=['nwj'],
+        num_steps=20,
+        learning_rate='1e6',
+    )
+    self.assertIn('diverged', printed)
+    self.assertLen(self.stairs('gaussian_nwj'), 2)
+    self.assertIn('optimal critic', printed)
+
   def test_cubic_with_a_concatenated_critic(self):
     self.run_main(
         mutual_information,
