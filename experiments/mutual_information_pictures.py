@@ -12,8 +12,9 @@ import numpy as np
 from experiments import pictures
 
 _BLUE, _ORANGE, _GREY = '#0072B2', '#D55E00', '#555555'
-# Logged points of the moving average of a curve.
+# Logged points of the running median of a curve.
 _SPAN = 20
+_MOST_BIAS = 12
 
 
 def staircase(
@@ -53,7 +54,7 @@ def staircase(
     # A burst of one bound would flatten all others.
     row[0].set_ylim(-1, 1.5 * max(truth))
   figure.supxlabel('step', fontsize=10)
-  figure.suptitle(f'{title}\nblack: truth; dashed: log K')
+  figure.suptitle(f'{title}\ndark: running median; black: truth; dashed: log K')
   figure.savefig(path)
 
 
@@ -86,7 +87,8 @@ def bias_variance(
     for axes in row:
       axes.set_xticks(next(iter(lines.values()))[0])
     # What a burst of one bound costs would flatten all others.
-    row[0].set_ylim(bottom=max(row[0].get_ylim()[0], -15))
+    low, high = row[0].get_ylim()
+    row[0].set_ylim(max(low, -_MOST_BIAS), min(high, _MOST_BIAS))
     row[0].set_title(section, fontsize=10, loc='left')
   handles = [
       all_axes[-1][0].plot([], [], color=colors[name], label=name)[0]
@@ -166,11 +168,7 @@ def _draw_panels(axes, lines, colors, label):
 
 
 def _smooth(values):
-  """Returns the exponential moving average, without a bias at the start."""
-  decay = 1 - 2 / (_SPAN + 1)
-  total = weight = 0.0
-  smooth = []
-  for value in values:
-    total, weight = decay * total + value, decay * weight + 1
-    smooth.append(total / weight)
-  return np.array(smooth)
+  """Returns the running median, which no burst moves."""
+  return np.array(
+      [np.median(values[max(0, i - _SPAN) : i + 1]) for i in range(len(values))]
+  )
