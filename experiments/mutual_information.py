@@ -93,6 +93,9 @@ flags.set_default(shared_flags.UNITS, 256)
 flags.set_default(shared_flags.LEARNING_RATE, '1e-3')
 
 _LOG_EVERY = 10
+# A burst of an exponential would stay in Adam's second moment for a thousand
+# steps, or overflow the next loss.
+_CLIP_NORM = 1.0
 _CONFIG_FLAGS = (
     shared_flags.NUM_STEPS,
     shared_flags.BATCH_SIZE,
