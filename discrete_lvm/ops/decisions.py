@@ -67,7 +67,7 @@ def decision_logits(
 ) -> tf.Tensor:
   """Computes the log-odds of each decision, once it is reached.
 
-  It takes memory for `K**2` numbers a vector of logits.
+  It takes memory for `K**2` numbers a vector of logits, but where K = 2.
 
   Args:
     logits: Floating `Tensor`, shape `[..., K]`, in nats; -inf is probability
@@ -94,7 +94,11 @@ def decision_logits(
           f'Expected `decisions` of shape {(num_classes - 1, num_classes)}; '
           f'received {decisions.shape}.'
       )
-    log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
+    logits = floats.at_least_float32(logits)
+    if num_classes == 2:
+      log_odds = tf.reduce_sum(logits * tf.cast(decisions[0], logits.dtype), -1)
+      return tf.clip_by_value(log_odds[..., tf.newaxis], _FLOOR, -_FLOOR)
+    log_p = tf.nn.log_softmax(logits)
     log_p = tf.maximum(log_p, tf.cast(_FLOOR, log_p.dtype))[..., tf.newaxis, :]
     nothing = tf.constant(-np.inf, log_p.dtype)
     yes, no = (
@@ -125,7 +129,7 @@ def decide(
   """
   with tf.name_scope(name):
     signs = tf.where(is_yes, 1.0, -1.0)
-    agreeing = tf.linalg.matvec(tf.cast(decisions.T, tf.float32), signs)
+    agreeing = _multiply(decisions.T, signs)
     # All decisions on the way, and no other, count for a class.
     depth = np.abs(decisions).sum(axis=0)
     return tf.cast(tf.equal(agreeing, depth), tf.float32)
@@ -151,4 +155,9 @@ def decisions_of(
   """
   with tf.name_scope(name):
     codes = tf.convert_to_tensor(codes)
-    return tf.linalg.matvec(tf.cast(decisions, codes.dtype), codes)
+    return _multiply(decisions, codes)
+
+
+def _multiply(matrix, vectors):
+  # Not `matvec`, which on a CPU takes one product after another.
+  return tf.tensordot(vectors, tf.cast(matrix.T, vectors.dtype), axes=1)

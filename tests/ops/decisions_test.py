@@ -61,6 +61,15 @@ class DecisionsTest(tf.test.TestCase, parameterized.TestCase):
     gradient = tape.gradient(log_odds, logits)
     self.assertAllEqual(np.isfinite(gradient), [True] * 4)
 
+  @parameterized.parameters(*TREES)
+  def test_impossible_class_of_two(self, tree):
+    logits = tf.constant([[-np.inf, 0.3], [0.3, -np.inf]])
+    with tf.GradientTape() as tape:
+      tape.watch(logits)
+      log_odds = ops.decision_logits(logits, tree(2))
+    self.assertAllEqual(log_odds, [[1e3], [-1e3]])
+    self.assertAllEqual(tape.gradient(log_odds, logits), tf.zeros([2, 2]))
+
   def test_rejects_the_tree_of_other_classes(self):
     with self.assertRaisesRegex(
         ValueError, r'`decisions` of shape \(2, 3\); received \(3, 4\)'
