@@ -8,7 +8,8 @@ import discrete_lvm as dlvm
 SYNTAX = (
     "a number, or 'KIND:name=number,...' with KIND one of constant, exponential"
     ' (initial, rate, minimum, every), linear or cosine (initial, final,'
-    ' num_steps, begin), cyclic (initial, final, period, ramp)'
+    ' num_steps, begin), cyclic (initial, final, period, ramp), rectified'
+    ' (initial, beta_2)'
 )
 
 _KINDS = {
@@ -16,6 +17,7 @@ _KINDS = {
     'cyclic': dlvm.ops.CyclicSchedule,
     'exponential': dlvm.ops.ExponentialSchedule,
     'linear': dlvm.ops.LinearSchedule,
+    'rectified': dlvm.ops.RectifiedSchedule,
 }
 
 
@@ -24,8 +26,8 @@ def parse(text: str) -> Callable:
 
   Args:
     text: A number or `'constant:NUMBER'`; or `'KIND:name=number,...'` with the
-      arguments of `ops.ExponentialSchedule`, `LinearSchedule`, `CosineSchedule`
-      or `CyclicSchedule`.
+      arguments of `ops.ExponentialSchedule`, `LinearSchedule`,
+      `CosineSchedule`, `CyclicSchedule` or `RectifiedSchedule`.
 
   Returns:
     A schedule: a function of the step.

@@ -80,6 +80,7 @@ from discrete_lvm.ops.schedules import CosineSchedule
 from discrete_lvm.ops.schedules import CyclicSchedule
 from discrete_lvm.ops.schedules import ExponentialSchedule
 from discrete_lvm.ops.schedules import LinearSchedule
+from discrete_lvm.ops.schedules import RectifiedSchedule
 from discrete_lvm.ops.seeds import as_seed
 from discrete_lvm.ops.seeds import fold_in
 from discrete_lvm.ops.seeds import fold_in_replica
@@ -108,6 +109,7 @@ __all__ = [
     'ExponentialSchedule',
     'LinearSchedule',
     'RateDecomposition',
+    'RectifiedSchedule',
     'add_gradient',
     'all_but_one_mask',
     'all_codes',

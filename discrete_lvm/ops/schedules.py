@@ -15,6 +15,10 @@ import tensorflow as tf
 _Step: TypeAlias = int | tf.Tensor
 
 
+# Below it, the variance that RAdam makes even is all but infinite.
+_LEAST_LENGTH = 5.0
+
+
 class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
   """Keeps the constructor's arguments as the config; subclasses add `value`."""
 
@@ -188,6 +192,55 @@ class CyclicSchedule(_Schedule):
     step = tf.cast(step, tf.int64) % self.period
     fraction = _fraction(step, 0, self.ramp * self.period)
     return self.initial + (self.final - self.initial) * fraction
+
+
+@keras.saving.register_keras_serializable(package='discrete_lvm')
+class RectifiedSchedule(_Schedule):
+  """Warms up as RAdam does: with it as learning rate, Adam is RAdam.
+
+  `initial` times the factor that makes the variance of Adam's step, in which
+  the second moments of few gradients are uncertain, that of later steps. It
+  rises to 1 in some `10 / (1 - beta_2)` steps. A departure from the paper: of
+  the first steps, 5 at the default, for which there is no such factor, it makes
+  none; there the paper takes plain steps with momentum.
+
+  Args:
+    initial: Value to which it rises.
+    beta_2: That of Adam.
+
+  Raises:
+    ValueError: If `beta_2` is not in (0.6, 1), where a factor exists.
+
+  Example:
+    >>> schedule = RectifiedSchedule(1.)
+    >>> [round(float(schedule(step)), 3) for step in (4, 5, 100, 1000, 10_000)]
+    [0.0, 0.026, 0.216, 0.646, 1.0]
+
+  References:
+    Liyuan Liu, Haoming Jiang, Pengcheng He, Weizhu Chen, Xiaodong Liu, Jianfeng
+    Gao, Jiawei Han. On the Variance of the Adaptive Learning Rate and Beyond.
+    ICLR 2020. https://arxiv.org/abs/1908.03265. Algorithm 2, with 5 for its
+    least length of the average as in PyTorch.
+  """
+
+  def __init__(self, initial: float, beta_2: float = 0.999):
+    super().__init__(initial=initial, beta_2=beta_2)
+    if not 0.6 < beta_2 < 1:
+      raise ValueError(f'Expected `beta_2` in (0.6, 1); received {beta_2}.')
+    self.initial, self.beta_2 = initial, beta_2
+
+  def __call__(self, step: _Step) -> tf.Tensor:
+    count = tf.cast(tf.cast(step, tf.int64) + 1, tf.float32)
+    longest = 2 / (1 - self.beta_2) - 1
+    # Not `beta_2**count / (1 - beta_2**count)`, of which little is left in
+    # float32 where it is large.
+    excess = tf.math.expm1(-count * math.log(self.beta_2))
+    length = longest - 2 * count / excess
+    safe = tf.maximum(length, _LEAST_LENGTH)
+    squared = (safe - 4) * (safe - 2) * longest
+    squared /= (longest - 4) * (longest - 2) * safe
+    factor = tf.where(length > _LEAST_LENGTH, tf.sqrt(squared), 0.0)
+    return self.initial * factor
 
 
 def _fraction(step, begin, num_steps):

@@ -25,6 +25,7 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
           'cyclic:initial=.1,final=1,period=8,ramp=0.25',
           dlvm.ops.CyclicSchedule(0.1, 1.0, 8, 0.25),
       ),
+      ('rectified:initial=1e-3', dlvm.ops.RectifiedSchedule(1e-3)),
   )
   def test_reads_every_kind(self, text, expected):
     self.assertEqual(schedules.parse(text), expected)

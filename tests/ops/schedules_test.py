@@ -11,6 +11,7 @@ SCHEDULES = (
     ops.LinearSchedule(0.0, 1.0, num_steps=10, begin=5),
     ops.CosineSchedule(1.0, 1 / 16, num_steps=150),
     ops.CyclicSchedule(0.0, 1.0, period=10, ramp=0.5),
+    ops.RectifiedSchedule(0.5),
 )
 
 
@@ -38,6 +39,24 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
     values = [float(schedule(step)) for step in range(20)]
     self.assertAllClose(values[:10], [0.0, 0.2, 0.4, 0.6, 0.8] + [1.0] * 5)
     self.assertAllClose(values[10:], values[:10])
+
+  def test_rectified_is_that_of_the_paper(self):
+    schedule = SCHEDULES[4]
+    longest = 2 / (1 - 0.999) - 1
+    for step in (0, 4, 5, 6, 30, 1000, 10**6):
+      t = step + 1  # The paper counts from 1; in float64.
+      rho = longest - 2 * t * 0.999**t / (1 - 0.999**t)
+      expected = 0.0
+      if rho > 5:
+        expected = 0.5 * math.sqrt(
+            (rho - 4)
+            * (rho - 2)
+            * longest
+            / (longest - 4)
+            / (longest - 2)
+            / rho
+        )
+      self.assertAllClose(schedule(step), expected, rtol=2e-4)
 
   def test_tells_late_steps_apart(self):
     # float32 holds no odd integer above 2**24.
@@ -76,6 +95,7 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
       (lambda: ops.CyclicSchedule(0.0, 1.0, period=5, ramp=0.0), '`ramp`'),
       (lambda: ops.ExponentialSchedule(1.0, rate=-1.0), '`rate`'),
       (lambda: ops.ExponentialSchedule(1.0, rate=1.0, every=0), '`every`'),
+      (lambda: ops.RectifiedSchedule(1.0, beta_2=0.6), '`beta_2`'),
   )
   def test_rejects(self, make, message):
     with self.assertRaisesRegex(ValueError, f'Expected .*{message}.*received'):
