@@ -28,6 +28,7 @@ from experiments import delta_vae_table
 from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
+from experiments import sweep_table
 
 METHODS = flags.DEFINE_list(
     'methods', None, f'Methods, by commas; each is {delta_vae_methods.SYNTAX}.'
@@ -166,10 +167,15 @@ def run_all(experiment: Experiment) -> None:
   )
   if not dlvm.training.is_chief():
     return
-  delta_vae_table.print_table(experiment.title, rows, caption)
+  columns = delta_vae_table.COLUMNS
+  sweep_table.print_table(experiment.title, rows, columns, 'method', caption)
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
-  delta_vae_table.write_markdown(
-      output_dir / 'results.md', experiment.title, rows, caption
+  sweep_table.write_markdown(
+      output_dir / 'results.md',
+      {experiment.title: rows},
+      columns,
+      'method',
+      caption,
   )
   delta_vae_pictures.methods(output_dir / 'methods.png', rows, experiment.title)
   rich.console.Console().print(f'Wrote {output_dir}', highlight=False)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import estimator_names
 from experiments import estimator_objectives
 
 # So many replicas at once, since `Exact` sees `K**N` codes of each.
@@ -36,7 +37,9 @@ class Subject:
   ):
     self.estimator = estimator
     self._objective = objective
-    self.num_evaluations = self._count_evaluations()
+    self.num_evaluations = estimator_names.count_evaluations(
+        estimator, objective.logits, objective.function
+    )
     self.exact_gradient = exact_gradient(
         objective,
         num_samples=estimator.num_samples,
@@ -139,26 +142,6 @@ class Subject:
         seed,
         training,
     )
-
-  def _count_evaluations(self):
-    """Counts the codes that the objective sees in a call, for one example."""
-    size = 2
-    seen = []
-
-    def function(codes):
-      seen.append(math.prod(codes.shape[:-2]))
-      return self._objective.function(codes)
-
-    logits = tf.stack([self._objective.logits] * size)
-    self.estimator.build(logits.shape)
-    with tf.GradientTape() as tape:
-      tape.watch(logits)
-      # Not by way of Keras, which wraps what is raised in a page of context.
-      values = self.estimator.call(
-          logits, objective=function, seed=[0, 1], training=False
-      )
-    tape.gradient(values, logits)  # It may evaluate some more.
-    return sum(seen) // size
 
 
 def gradients_of(

@@ -1,4 +1,4 @@
-"""Pictures of bias and variance of gradient estimators."""
+"""Pictures of gradient estimators: bias and variance, bounds over time."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -68,6 +68,40 @@ def draw(
   figure.suptitle(
       f'{title}\nhollow: within {_SIGMA} standard errors of no bias'
   )
+  figure.savefig(path)
+
+
+def draw_bounds(
+    path: pathlib.Path,
+    panels: Mapping[str, Mapping[str, Sequence[Sequence[tuple[float, float]]]]],
+    title: str,
+) -> None:
+  """Draws bounds against the time of training.
+
+  Args:
+    path: File to write.
+    panels: Titles to the names of estimators, and these to a curve for each of
+      their seeds: pairs of seconds and nats.
+    title: Title of the picture.
+  """
+  figure = pictures.make_figure(7.5 * len(panels), 6.5)
+  all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+  colors = colormaps['tab20'](np.arange(20))
+  for axes, (name, curves) in zip(all_axes, panels.items(), strict=True):
+    labels = []
+    for i, (estimator, seeds) in enumerate(curves.items()):
+      for curve in seeds:
+        xs, ys = zip(*curve, strict=True)
+        axes.plot(xs, ys, color=colors[i % 20], linewidth=1)
+      labels.append((xs[-1], ys[-1], estimator, colors[i % 20]))
+    axes.set(xlabel='seconds of training', ylabel='negative ELBO [nats]')
+    axes.set_xscale('symlog')
+    axes.set_yscale('log')
+    axes.set_title(name, fontsize=9, loc='left')
+    axes.grid(color='#e5e5e5', linewidth=0.7)
+    axes.spines[['top', 'right']].set_visible(False)
+    _label(axes, labels)
+  figure.suptitle(title)
   figure.savefig(path)
 
 

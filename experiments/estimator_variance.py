@@ -33,6 +33,7 @@ import rich.console
 
 import discrete_lvm as dlvm
 from experiments import estimator_measures
+from experiments import estimator_names
 from experiments import estimator_objectives
 from experiments import estimator_pictures
 from experiments import estimator_table
@@ -42,9 +43,6 @@ from experiments import schedules
 from experiments import shared_flags
 from experiments.benchmarks import timing
 
-_ESTIMATORS = flags.DEFINE_list(
-    'estimators', None, 'Estimators, by commas; all if not given.'
-)
 _OBJECTIVES = flags.DEFINE_list(
     'objectives', list(estimator_objectives.NAMES), 'Objectives, by commas.'
 )
@@ -102,7 +100,8 @@ def main(argv: Sequence[str]) -> None:
     argv: What `absl.app.run` leaves of the command line: its first word.
   """
   del argv
-  names = _parse_names(_ESTIMATORS.value or [*dlvm.estimators.ESTIMATORS])
+  # The ratio of times is to the first.
+  names = [*dict.fromkeys([_BASELINE, *estimator_names.listed()])]
   temperatures = _parse_temperatures()
   learning_rate = schedules.parse(shared_flags.LEARNING_RATE.value)
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
@@ -142,7 +141,7 @@ def _measure_all(objective, names, temperatures, learning_rate, left_out):
   subjects, measured = {}, {}
   for name in names:
     keras.utils.set_random_seed(shared_flags.SEED.value)
-    estimator = dlvm.estimators.ESTIMATORS[name](**_ARGUMENTS.get(name, {}))
+    estimator = estimator_names.make(name, **_ARGUMENTS.get(name, {}))
     try:
       subject = estimator_measures.Subject(estimator, objective)
     except ValueError as error:
@@ -229,17 +228,6 @@ def _report(found, output_dir):
       f'Gradient estimators, {title}, {found["num_draws"]:,} draws',
   )
   console.print(f'Wrote {output_dir}', highlight=False)
-
-
-def _parse_names(names):
-  unknown = sorted({*names} - {*dlvm.estimators.ESTIMATORS})
-  if unknown:
-    raise ValueError(
-        f'Expected --estimators of {sorted(dlvm.estimators.ESTIMATORS)}; '
-        f'received {unknown}.'
-    )
-  # The ratio of times is to it.
-  return [*dict.fromkeys([_BASELINE, *names])]
 
 
 def _parse_temperatures():

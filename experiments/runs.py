@@ -107,6 +107,7 @@ def fit(
     directory: pathlib.Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     eval_batches: tf.data.Dataset | None = None,
+    learning_rate: str | None = None,
 ) -> dlvm.training.Trainer:
   """Trains a model as the flags say, and writes it to `model.keras`.
 
@@ -117,11 +118,14 @@ def fit(
     directory: Directory of the run.
     callbacks: Further Keras callbacks.
     eval_batches: Data set to evaluate on as the training goes.
+    learning_rate: As `schedules.parse` takes it; by default that of the flag.
 
   Returns:
     The trainer.
   """
-  trainer = make_trainer(model, seed, directory, callbacks)
+  trainer = make_trainer(
+      model, seed, directory, callbacks, learning_rate=learning_rate
+  )
   trainer.fit(
       batches(dlvm.ops.fold_in(seed, 'data')),
       shared_flags.NUM_STEPS.value,
@@ -139,6 +143,7 @@ def make_trainer(
     seed: int,
     directory: pathlib.Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    learning_rate: str | None = None,
     clip_norm: float | None = None,
 ) -> dlvm.training.Trainer:
   """Makes a trainer as the flags say, with the logs that every run has.
@@ -148,6 +153,7 @@ def make_trainer(
     seed: Python `int`, seed of all noise.
     directory: Directory of the run.
     callbacks: Further Keras callbacks.
+    learning_rate: As `schedules.parse` takes it; by default that of the flag.
     clip_norm: Largest norm of the gradients, where `--clip_norm` is not given.
 
   Returns:
@@ -155,7 +161,9 @@ def make_trainer(
   """
   return dlvm.training.Trainer(
       model,
-      optimizers.adam(schedules.parse(shared_flags.LEARNING_RATE.value)),
+      optimizers.adam(
+          schedules.parse(learning_rate or shared_flags.LEARNING_RATE.value)
+      ),
       directory,
       seed=seed,
       clip_norm=shared_flags.CLIP_NORM.value or clip_norm,

@@ -1,6 +1,7 @@
 import tensorflow as tf
 
 from experiments import delta_vae_table
+from experiments import sweep_table
 
 ROWS = {
     'none': [{'committed_rate': 0.0, 'rate': 0.0, 'elbo': -80.0}],
@@ -21,10 +22,12 @@ ROWS = {
 }
 
 
-class DeltaVAETableTest(tf.test.TestCase):
+class SweepTableTest(tf.test.TestCase):
 
   def test_mean_and_range_over_seeds(self):
-    headings, cells = delta_vae_table.rows_of(ROWS)
+    headings, cells = sweep_table.rows_of(
+        ROWS, delta_vae_table.COLUMNS, 'method'
+    )
     self.assertEqual(
         headings, ['method', 'committed', 'rate', 'bound', 'auxiliary bound']
     )
