@@ -1,17 +1,20 @@
 """Networks, and protocols, on which papers compare gradient estimators."""
 
-from collections.abc import Sequence
 import math
 import re
 from typing import NamedTuple
 
 import keras
+import numpy as np
+from scipy import special
 
 import discrete_lvm as dlvm
 
 # Published for images of this side; others get hidden layers in proportion.
 _SIDE = 28
 _NUM_BERNOULLI = 200
+# Pixels that are never on in training may be so in the test set.
+_LEAST_MEAN = 1e-3
 
 
 class Network(NamedTuple):
@@ -155,19 +158,25 @@ def settings(name: str, estimator: str, dataset: str) -> Settings:
 
 def build_model(
     network: Network,
-    image_shape: Sequence[int],
+    mean_image: np.ndarray,
     estimator: dlvm.estimators.Estimator,
 ) -> dlvm.models.DiscreteVAE:
   """Builds a VAE.
 
+  The bias of the outputs starts at the log-odds of the mean image. From zero,
+  the latents serve to learn that mean, in the first 200 steps: they settle on
+  one code for all images, and may take thousands of steps to leave it.
+
   Args:
     network: The network.
-    image_shape: `(height, width, channels)`.
+    mean_image: Array in [0, 1], shape `[height, width, channels]`.
     estimator: The estimator.
 
   Returns:
     The model, built; its prior is uniform.
   """
+  image_shape = mean_image.shape
+  outputs = keras.layers.Dense(math.prod(image_shape))
   units = [
       max(1, round(units * image_shape[0] / _SIDE))
       for units in network.hidden_units
@@ -208,7 +217,7 @@ def build_model(
           *to_bits,
           keras.layers.Flatten(),
           *dense(units[::-1]),
-          keras.layers.Dense(math.prod(image_shape)),
+          outputs,
           keras.layers.Reshape(image_shape),
       ],
       name='decoder',
@@ -217,4 +226,6 @@ def build_model(
       encoder, decoder, num_latents, num_classes, estimator=estimator
   )
   model.build((None, *image_shape))
+  clipped = np.clip(mean_image, _LEAST_MEAN, 1 - _LEAST_MEAN)
+  outputs.bias.assign(special.logit(clipped).ravel())
   return model
