@@ -39,35 +39,12 @@ def test(
   found = results.read(output_dir, key)
   if found is not None:
     return found
-  measures = measure(
-      trainer, batches, output_dir, key['num_importance_samples']
-  )
-  found = {**key, 'title': title, 'test': measures}
-  results.write(output_dir, found)
-  return found
-
-
-def measure(
-    trainer: dlvm.training.Trainer,
-    batches: tf.data.Dataset,
-    output_dir: pathlib.Path,
-    num_importance_samples: int,
-) -> dict[str, float]:
-  """Computes the metrics of a trained model.
-
-  Args:
-    trainer: The trainer, at the end of its run.
-    batches: Finite data set.
-    output_dir: Directory of the run.
-    num_importance_samples: Samples of the bound.
-
-  Returns:
-    The metrics of the model.
-  """
-  trainer.model.num_importance_samples = num_importance_samples
+  trainer.model.num_importance_samples = key['num_importance_samples']
   # Another trainer, since that of the training has traced its evaluation with
   # another number of samples.
   evaluator = dlvm.training.Trainer(
       trainer.model, trainer.optimizer, output_dir, seed=shared_flags.SEED.value
   )
-  return evaluator.evaluate(batches)
+  found = {**key, 'title': title, 'test': evaluator.evaluate(batches)}
+  results.write(output_dir, found)
+  return found

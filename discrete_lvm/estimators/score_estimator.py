@@ -32,6 +32,31 @@ class ScoreEstimator(estimator.Estimator):
     )
     return ops.with_logits_gradient(values, logits, self._add_up(weighted))
 
+  def weigh(
+      self, samples: tf.Tensor, log_probs: tf.Tensor, **context
+  ) -> tf.Tensor:
+    """Estimates from samples that were drawn elsewhere, as layer after layer.
+
+    It is the estimate of a call whose codes are all that was drawn for a
+    sample. Not for a subclass with more than one signal a sample (`RODEO`).
+
+    Args:
+      samples: Values of the objective, float32 of shape `[S, ...]`, or `[...]`
+        where S is 1; independent given the example.
+      log_probs: `log q` of all that was drawn for each, like `samples`, through
+        which the gradient reaches the logits.
+      **context: `features` and `training` of `call`, where a baseline needs
+        them.
+
+    Returns:
+      float32 `Tensor`, shape `[...]`.
+    """
+    signals = self._signals(tf.stop_gradient(samples), **context)
+    return ops.add_gradient(
+        self._reduce(samples),
+        self._add_up(tf.stop_gradient(signals) * log_probs),
+    )
+
   def _estimate_samples(self, logits, objective, seed, noise, **context):
     # All at once, so that a signal can compare samples.
     return self._estimate(logits, objective, seed, noise, **context)

@@ -18,6 +18,9 @@ from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
 
+# Their signals depend on the costs of the samples alone, whatever was drawn.
+_COMPARING = (estimators.LeaveOneOut, estimators.VIMCO)
+
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
 class StructuredPrediction(latent_variable_model.LatentVariableModel):
@@ -37,10 +40,11 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
   baseline, in the objective of the layer before. For a bound of S samples
   through several layers, whose logarithm is not the sum of parts, the S samples
   of N variables are one sample of S * N variables, whose score is weighed with
-  the bound of all. This needs an estimator that can do with one sample; those
-  that compare samples (`LeaveOneOut`, `VIMCO`) take a bound of one layer, and
-  without importance weights draw S samples at each layer, `S**L` in all. A
-  baseline sees the target and what its layer's network sees.
+  the bound of all. `LeaveOneOut` and `VIMCO`, which compare samples, weigh the
+  score of a joint sample with its own share instead; `RODEO`, which needs the
+  slopes at each layer, takes a bound of one layer alone. Without importance
+  weights all three draw S samples at each layer, `S**L` in all. A baseline sees
+  the target and what its layer's network sees.
 
   A batch is a pair `(x, y)`, or a dict with the keys 'x' and 'y'.
 
@@ -72,7 +76,8 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
       bound of `log p(y | x)` in nats.
 
   Attributes:
-    estimators: The estimator of each layer.
+    estimators: The estimator of each layer, or the one of a bound that compares
+      joint samples.
 
   Raises:
     ValueError: If `num_latents`, `num_classes`, `networks` or `likelihood` is
@@ -130,11 +135,17 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     self.num_latents = num_latents
     self.num_classes = num_classes
     self.importance_weighted = estimator.importance_weighted
-    # How many samples are joined to one; see the docstring.
+    is_joint = estimator.importance_weighted and len(networks) > 1
+    # Whether one estimator compares joint samples, or else how many are joined
+    # to one; see the docstring.
+    self._compares_joint = is_joint and isinstance(estimator, _COMPARING)
     self._num_joined = 1
-    if estimator.importance_weighted and len(networks) > 1:
+    if is_joint and not self._compares_joint:
       self._num_joined = estimator.num_samples
-    self.estimators = _copies(estimator, len(networks), self._num_joined)
+    if self._compares_joint:
+      self.estimators = [type(estimator).from_config(estimator.get_config())]
+    else:
+      self.estimators = _copies(estimator, len(networks), self._num_joined)
     # Not the estimator, whose weights would be weights of the model.
     self._estimator_config = keras.saving.serialize_keras_object(estimator)
     self._likelihood = likelihood
@@ -235,19 +246,21 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     Returns:
       float32 `Tensor`, shape `[S, batch, N, K]`, exactly one-hot.
     """
-    return self._sample_codes(self.logits(0, x), num_samples, seed)
-
-  def _sample_codes(self, logits, num_samples, seed):
-    codes = ops.one_hot_argmax(
-        ops.perturb(
-            logits, seed=ops.fold_in(seed, 0), sample_shape=[num_samples]
-        )
-    )
-    for layer in range(1, len(self.networks)):
-      codes = ops.one_hot_argmax(
-          ops.perturb(self.logits(layer, codes), seed=ops.fold_in(seed, layer))
-      )
+    codes, _ = self._sample_codes(self.logits(0, x), num_samples, seed)
     return codes
+
+  def _sample_codes(self, logits, num_samples, seed, training=False):
+    """Draws from all layers; returns codes of the last, and `log p` of all."""
+    logits = tf.repeat(logits[tf.newaxis], num_samples, axis=0)
+    codes, log_p = None, 0.0
+    for layer in range(len(self.networks)):
+      if layer:
+        logits = self.logits(layer, codes, training=training)
+      codes = ops.one_hot_argmax(
+          ops.perturb(logits, seed=ops.fold_in(seed, layer))
+      )
+      log_p += tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
+    return codes, log_p
 
   def sample(self, x: tf.Tensor, num_samples: int, seed: Any) -> tf.Tensor:
     """Draws predictions.
@@ -300,6 +313,12 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
       )
 
     logits = self.logits(0, x, training=training)
+    if self._compares_joint:
+      (estimator,) = self.estimators
+      codes, log_p = self._sample_codes(
+          logits, estimator.num_samples, seed, training
+      )
+      return {'negative_bound': estimator.weigh(cost(codes), log_p)}
     logits = tf.concat([logits] * self._num_joined, axis=-2)
     name = 'negative_bound' if self.importance_weighted else 'distortion'
     return {name: estimate(0, x, logits)}
@@ -322,7 +341,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     logits = self.logits(0, x)
 
     def draw(size, index):
-      codes = self._sample_codes(logits, size, ops.fold_in(seed, index))
+      codes, _ = self._sample_codes(logits, size, ops.fold_in(seed, index))
       return self.decode(codes).log_prob(y)
 
     return draw, batching.dims(x)[0]

@@ -139,6 +139,8 @@ class GradientsTest(tf.test.TestCase, parameterized.TestCase):
           2,
       ),
       (estimators.VIMCO(2), 1, 2, 2),
+      (estimators.VIMCO(2), 2, 1, 2),
+      (estimators.LeaveOneOut(2, True), 2, 1, 2),
   )
   def test_of_the_bound_of_joint_samples(
       self, estimator, num_layers, num_latents, num_classes
@@ -167,11 +169,8 @@ class GradientsTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.named_parameters(estimators.ESTIMATORS.items())
   def test_reaches_every_weight(self, cls):
-    if cls is estimators.VIMCO:  # No less than a bound, and of one layer.
-      model = _make(cls(), 1)
-    else:
-      is_bound = cls.min_num_samples == 1
-      model = _make(cls(num_samples=2, importance_weighted=is_bound), 3)
+    is_bound = cls not in (estimators.RODEO, estimators.UnorderedSet)
+    model = _make(cls(num_samples=2, importance_weighted=is_bound), 3)
     with tf.GradientTape() as tape:
       loss = _loss(model, (X, Y), seed=[0, 1])
     gradients = tape.gradient(loss, model.trainable_variables)
@@ -379,8 +378,8 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
       ({'networks': []}, 'at least one network'),
       ({'likelihood': 'gaussian'}, "received 'gaussian'"),
       (
-          {'estimator': estimators.VIMCO(3)},
-          'one sample for a bound of 3 samples through 2 layers; .* VIMCO',
+          {'estimator': estimators.RODEO(None, 3, importance_weighted=True)},
+          'one sample for a bound of 3 samples through 2 layers; .* RODEO',
       ),
   )
   def test_rejects_arguments(self, kwargs, message):
