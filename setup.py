@@ -76,6 +76,10 @@ _BENCHMARK = [
     'torch==2.13.0',
     # As PyTorch. Of it the benchmark loads one file, which needs nothing else.
     'edward2==0.0.2',
+    # As PyTorch.
+    'pyro-ppl==1.9.2',
+    # As PyTorch. It is under the AGPL: the benchmark alone imports it.
+    'storchastic==0.3.7',
 ]
 
 setuptools.setup(

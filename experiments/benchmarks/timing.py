@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import rich
+from rich import markup
 from rich import table as rich_table
 
 
@@ -64,7 +65,7 @@ def log_slope(values: dict[int, float]) -> float:
 
 def print_table(
     title: str,
-    timings: dict[str, dict[str, Timing]],
+    timings: dict[str, dict[str, Timing | str]],
     baseline: str,
     unit: str = 'ms',
 ) -> None:
@@ -72,7 +73,8 @@ def print_table(
 
   Args:
     title: Title of the table.
-    timings: Rows, names to the timings of each alternative.
+    timings: Rows, names to the timings of each alternative, or to the reason
+      why it has none.
     baseline: Name of the alternative that the ratios are relative to.
     unit: Unit of the timings.
   """
@@ -85,6 +87,9 @@ def print_table(
     table.add_column(column, justify='left' if column != 'ratio' else 'right')
   for case, alternatives in timings.items():
     for name, timing in alternatives.items():
+      if isinstance(timing, str):
+        table.add_row(case, name, markup.escape(timing), '')
+        continue
       ratio = timing.median / alternatives[baseline].median
       table.add_row(
           case,
