@@ -223,19 +223,20 @@ def run(
     )
 
   def measure(trainer):
-    num_samples = shared_flags.NUM_IMPORTANCE_SAMPLES.value
-    training = _drawn(images.train.images, network.binarization)
-    train = evaluation.measure(trainer, training, run_dir, 1)
-    test = evaluation.measure(
-        trainer,
+    bounds = functools.partial(
+        evaluation.bounds, trainer.model, seed=dlvm.ops.fold_in(seed, 'bounds')
+    )
+    train = bounds(
+        _drawn(images.train.images, network.binarization), num_samples=1
+    )
+    test = bounds(
         _drawn(images.test.images, 'none'),
-        run_dir,
-        num_samples,
+        num_samples=shared_flags.NUM_IMPORTANCE_SAMPLES.value,
     )
     measures = {
         'train_elbo': train['elbo'],
         'test_elbo': test['elbo'],
-        'test_bound': test['importance_weighted_bound'],
+        'test_bound': test['bound'],
     }
     if timer.milliseconds is not None:
       measures['milliseconds'] = timer.milliseconds

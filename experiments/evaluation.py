@@ -3,6 +3,7 @@
 import pathlib
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -48,3 +49,39 @@ def test(
   found = {**key, 'title': title, 'test': evaluator.evaluate(batches)}
   results.write(output_dir, found)
   return found
+
+
+def bounds(
+    model: dlvm.models.DiscreteVAE,
+    batches: tf.data.Dataset,
+    num_samples: int,
+    seed: Any,
+) -> dict[str, float]:
+  """Computes bounds alone, without what asks the estimator of the model.
+
+  Args:
+    model: The model.
+    batches: Finite data set.
+    num_samples: Number of exact samples of an example.
+    seed: As for `ops.as_seed`.
+
+  Returns:
+    'elbo' and 'bound', of one and of all samples: means over the examples, in
+    nats.
+  """
+
+  @tf.function
+  def add_up(batch, index):
+    log_weights = model.log_weights(
+        batch, num_samples, dlvm.ops.fold_in(seed, index)
+    )
+    bound = dlvm.objectives.importance_weighted_bound(log_weights)
+    elbo = tf.reduce_mean(log_weights, axis=0)
+    return tf.reduce_sum(elbo), tf.reduce_sum(bound)
+
+  sums, size = np.zeros(2), 0
+  for index, batch in batches.enumerate():
+    sums += np.float64(add_up(batch, index))
+    size += batch.shape[0]
+  elbo, bound = sums / size
+  return {'elbo': elbo, 'bound': bound}
