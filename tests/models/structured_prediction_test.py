@@ -139,8 +139,8 @@ class GradientsTest(tf.test.TestCase, parameterized.TestCase):
           2,
       ),
       (estimators.VIMCO(2), 1, 2, 2),
-      (estimators.VIMCO(2), 2, 1, 2),
-      (estimators.LeaveOneOut(2, True), 2, 1, 2),
+      (estimators.VIMCO(2), 2, 2, 2),
+      (estimators.LeaveOneOut(2, True), 2, 2, 2),
   )
   def test_of_the_bound_of_joint_samples(
       self, estimator, num_layers, num_latents, num_classes
