@@ -218,8 +218,8 @@ def run(
         seed,
         run_dir,
         callbacks,
-        learning_rate,
         tf.data.Dataset.from_tensor_slices(validation).batch(_EVAL_BATCH_SIZE),
+        learning_rate,
     )
 
   def measure(trainer):
