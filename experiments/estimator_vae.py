@@ -84,7 +84,6 @@ flags.set_default(shared_flags.BATCH_SIZE, 100)
 flags.set_default(shared_flags.NUM_IMPORTANCE_SAMPLES, 100)
 
 # What makes a run the run that it is, beside its names and its seed.
-_CONFIG_FLAGS = (shared_flags.BATCH_SIZE, shared_flags.JIT)
 _COLUMNS = (
     ('train_elbo', 'train, ELBO', -1, 2),
     ('test_elbo', 'test, ELBO', -1, 2),
@@ -245,7 +244,7 @@ def run(
   return runs.resume(
       run_dir,
       {
-          **{flag.name: flag.value for flag in _CONFIG_FLAGS},
+          **{flag.name: flag.value for flag in runs.CONFIG},
           'network': network_name,
           'estimator': estimator_name,
           'learning_rate': learning_rate,
