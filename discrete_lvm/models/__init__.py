@@ -18,6 +18,7 @@ from discrete_lvm.models.gibbs_kernel import GibbsKernel
 from discrete_lvm.models.mutual_information import MutualInformation
 from discrete_lvm.models.no_latents import NoLatents
 from discrete_lvm.models.rate_weight import RateWeight
+from discrete_lvm.models.semi_supervised_vae import SemiSupervisedVAE
 from discrete_lvm.models.structured_prediction import StructuredPrediction
 from discrete_lvm.models.target_rate import TargetRate
 
@@ -35,6 +36,7 @@ __all__ = [
     'NoLatents',
     'PixelDecoder',
     'RateWeight',
+    'SemiSupervisedVAE',
     'StructuredPrediction',
     'TargetRate',
     'TokenDecoder',
