@@ -62,6 +62,7 @@ benchmark: $(VENV)/installed-benchmark  ## Prints our speed beside our peers'.
 	$(PYTHON) -m experiments.benchmarks.gaussian_ar1 $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.likelihood $(BENCHMARK_ARGS)
 	$(PYTHON) -m experiments.benchmarks.estimators $(BENCHMARK_ARGS)
+	$(PYTHON) -m experiments.benchmarks.semisupervised $(BENCHMARK_ARGS)
 
 clean:  ## Removes the virtual environment and the caches, not runs/.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

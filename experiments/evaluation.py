@@ -8,7 +8,6 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import results
-from experiments import saved_models
 from experiments import shared_flags
 
 
@@ -18,9 +17,7 @@ def test(
     output_dir: pathlib.Path,
     title: str,
 ) -> dict[str, Any]:
-  """Writes the model, and evaluates it on the test set.
-
-  Unless `results.json` already says it all.
+  """Evaluates on the test set, unless `results.json` already says it all.
 
   Args:
     trainer: The trainer, at the end of its run.
@@ -32,7 +29,6 @@ def test(
     What `results.json` holds: 'step', 'num_importance_samples', 'title' and
     'test', the metrics of the model.
   """
-  saved_models.write(output_dir, trainer.model)
   key = {
       'step': trainer.step,
       'num_importance_samples': shared_flags.NUM_IMPORTANCE_SAMPLES.value,
@@ -40,15 +36,39 @@ def test(
   found = results.read(output_dir, key)
   if found is not None:
     return found
-  trainer.model.num_importance_samples = key['num_importance_samples']
+  found = {
+      **key,
+      'title': title,
+      'test': evaluate(trainer, batches, output_dir),
+  }
+  results.write(output_dir, found)
+  return found
+
+
+def evaluate(
+    trainer: dlvm.training.Trainer,
+    batches: tf.data.Dataset,
+    output_dir: pathlib.Path,
+) -> dict[str, float]:
+  """Evaluates with as many importance samples as the flag says.
+
+  Args:
+    trainer: The trainer, at the end of its run.
+    batches: The test set.
+    output_dir: Directory of the run.
+
+  Returns:
+    The metrics of the model.
+  """
+  trainer.model.num_importance_samples = (
+      shared_flags.NUM_IMPORTANCE_SAMPLES.value
+  )
   # Another trainer, since that of the training has traced its evaluation with
   # another number of samples.
   evaluator = dlvm.training.Trainer(
       trainer.model, trainer.optimizer, output_dir, seed=shared_flags.SEED.value
   )
-  found = {**key, 'title': title, 'test': evaluator.evaluate(batches)}
-  results.write(output_dir, found)
-  return found
+  return evaluator.evaluate(batches)
 
 
 def bounds(

@@ -33,6 +33,41 @@ def samples(path: str, images: np.ndarray, title: str) -> None:
   figure.savefig(path)
 
 
+def rows_and_columns(
+    path: str,
+    images: np.ndarray,
+    title: str,
+    row_label: str,
+    column_label: str,
+) -> None:
+  """Draws a table of images, whose columns are numbered from 0 on.
+
+  Args:
+    path: File to write.
+    images: Array in [0, 1], shape `[rows, columns, height, width, 1]`.
+    title: Title of the picture.
+    row_label: What a row has in common.
+    column_label: What a column has in common.
+  """
+  num_rows, num_columns, height, width, _ = images.shape
+  figure = make_figure(1.0 + 0.6 * num_columns, 1.4 + 0.6 * num_rows)
+  axes = figure.add_subplot()
+  flat = images.reshape([num_rows * num_columns, height, width, 1])
+  axes.imshow(_grid(flat, num_columns), cmap='gray_r', vmin=0, vmax=1)
+  step = width + _gap(height)
+  axes.set(
+      xticks=np.arange(num_columns) * step + (width - 1) / 2,
+      xticklabels=range(num_columns),
+      yticks=[],
+      xlabel=column_label,
+      ylabel=row_label,
+  )
+  axes.spines[:].set_visible(False)
+  axes.tick_params(length=0)
+  figure.suptitle(title)
+  figure.savefig(path)
+
+
 def reconstructions(
     path: str,
     originals: np.ndarray,
@@ -221,12 +256,11 @@ def _draw_code(axes, code, num_classes):
         axes.text(x + 0.5, y + 0.5, value, ha='center', va='center', fontsize=8)
 
 
-def _grid(images):
+def _grid(images, columns=None):
   size, height, width, _ = images.shape
-  columns = int(np.ceil(np.sqrt(size)))
+  columns = columns or int(np.ceil(np.sqrt(size)))
   rows = -(-size // columns)
-  # A pixel or more between the images, by their size.
-  gap = max(1, height // 14)
+  gap = _gap(height)
   canvas = np.zeros(
       [rows * (height + gap) - gap, columns * (width + gap) - gap]
   )
@@ -234,6 +268,11 @@ def _grid(images):
     y, x = (i // columns) * (height + gap), (i % columns) * (width + gap)
     canvas[y : y + height, x : x + width] = image
   return canvas
+
+
+def _gap(height):
+  """Returns the pixels between images, by their size."""
+  return max(1, height // 14)
 
 
 def _class_colors(num_classes):
