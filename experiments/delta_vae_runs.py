@@ -28,7 +28,7 @@ from experiments import delta_vae_table
 from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
-from experiments import sweep_table
+from experiments import seed_table
 
 METHODS = flags.DEFINE_list(
     'methods', None, f'Methods, by commas; each is {delta_vae_methods.SYNTAX}.'
@@ -168,9 +168,9 @@ def run_all(experiment: Experiment) -> None:
   if not dlvm.training.is_chief():
     return
   columns = delta_vae_table.COLUMNS
-  sweep_table.print_table(experiment.title, rows, columns, 'method', caption)
+  seed_table.print_table(experiment.title, rows, columns, 'method', caption)
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
-  sweep_table.write_markdown(
+  seed_table.write_markdown(
       output_dir / 'results.md',
       {experiment.title: rows},
       columns,

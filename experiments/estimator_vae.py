@@ -64,7 +64,7 @@ from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
 from experiments import step_timer
-from experiments import sweep_table
+from experiments import seed_table
 
 _NETWORKS = flags.DEFINE_list(
     'networks',
@@ -306,8 +306,8 @@ def _report(tables):
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   titled = {f'{dataset}, {name}': rows for name, rows in tables.items()}
   for title, rows in titled.items():
-    sweep_table.print_table(title, rows, _COLUMNS, 'estimator', caption)
-  sweep_table.write_markdown(
+    seed_table.print_table(title, rows, _COLUMNS, 'estimator', caption)
+  seed_table.write_markdown(
       output_dir / 'results.md', titled, _COLUMNS, 'estimator', caption
   )
   estimator_pictures.draw_bounds(

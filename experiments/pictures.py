@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import numpy as np
 
 # Okabe and Ito's colours, which the colour-blind tell apart.
-_COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00')
+COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00')
 _DPI = 110
 # Above this many cells in a row the numbers no longer fit in them.
 _MAX_NUMBERED = 16
@@ -132,7 +132,7 @@ def curves(
   figure = make_figure(8.4, 0.8 + 2.4 * len(panels))
   all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
   for axes, (label, series) in zip(all_axes, panels.items(), strict=True):
-    axes.set_prop_cycle(color=_COLORS)
+    axes.set_prop_cycle(color=COLORS)
     for name, (steps, values) in series.items():
       # A single point would be an invisible line.
       marker = 'o' if len(steps) <= 30 else None
@@ -197,7 +197,7 @@ def code_usage(path: str, probs: np.ndarray, title: str) -> None:
   right.set(xlabel='information [nats]')
   right.set_title(f'sum {information.sum():.2f} nats', fontsize=10)
   for axes, values in ((middle, perplexity), (right, information)):
-    axes.barh(np.arange(num_latents), values, color=_COLORS[0], height=0.75)
+    axes.barh(np.arange(num_latents), values, color=COLORS[0], height=0.75)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
     axes.tick_params(axis='y', left=False, labelleft=False)
     axes.spines[['top', 'right']].set_visible(False)

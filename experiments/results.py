@@ -11,18 +11,19 @@ NAME = 'results.json'
 
 
 def read(
-    output_dir: pathlib.Path, key: Mapping[str, Any]
+    output_dir: pathlib.Path, key: Mapping[str, Any], name: str = NAME
 ) -> dict[str, Any] | None:
   """Reads the results of a run, if it has those that are asked for.
 
   Args:
     output_dir: Directory of the run.
     key: What the results depend on beside the config, such as the step.
+    name: Name of the file.
 
   Returns:
     The results, which contain the key; or None.
   """
-  path = output_dir / NAME
+  path = output_dir / name
   if path.exists():
     results = json.loads(path.read_text())
     if key.items() <= results.items():
@@ -30,7 +31,9 @@ def read(
   return None
 
 
-def write(output_dir: pathlib.Path, results: Mapping[str, Any]) -> None:
+def write(
+    output_dir: pathlib.Path, results: Mapping[str, Any], name: str = NAME
+) -> None:
   """Writes the results of a run, so that a kill never leaves half a file.
 
   Of several workers, which have the same results, the chief alone writes.
@@ -38,10 +41,11 @@ def write(output_dir: pathlib.Path, results: Mapping[str, Any]) -> None:
   Args:
     output_dir: Directory of the run.
     results: JSON-serialisable; contains the key.
+    name: Name of the file.
   """
   if not dlvm.training.is_chief():
     return
-  path = output_dir / NAME
+  path = output_dir / name
   temporary = path.with_suffix('.tmp')
   temporary.write_text(json.dumps(results, indent=2) + '\n')
   temporary.replace(path)

@@ -1,104 +1,195 @@
-"""The table of a sweep: a row for each name, mean and range over its seeds."""
+"""Chooses among the runs of a sweep, and tabulates what was chosen."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import json
+import math
 import pathlib
 from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import rich.console
-import rich.table
 
-# Key of a result, heading, sign of what is shown, decimals.
-Column = tuple[str, str, int, int]
-Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+from experiments import tabulate
+
+Values = tuple[str, ...]
 
 
-def rows_of(
-    rows: Rows, columns: Sequence[Column], kind: str
-) -> tuple[list[str], list[list[str]]]:
-  """Formats results: mean, and least to most where there are several seeds.
+class Run(NamedTuple):
+  """A run of a sweep.
+
+  Attributes:
+    point: Flag to value, of the whole grid.
+    selection: The metric by which it is chosen; None if the run failed.
+    reported: Metrics to report; empty if the run failed.
+  """
+
+  point: Mapping[str, str]
+  selection: float | None
+  reported: Sequence[float]
+
+
+class Choice(NamedTuple):
+  """What was chosen for a row of the table.
+
+  Attributes:
+    row: Values of the flags that are compared.
+    tuned: Values of the flags that were tuned; None if none has all its runs.
+    runs: The runs of these values, one of each seed.
+    num_failed: Failed runs of the row, of any values.
+    num_runs: Runs of the row.
+  """
+
+  row: Values
+  tuned: Values | None
+  runs: Sequence[Run]
+  num_failed: int
+  num_runs: int
+
+
+def metric(run_dir: pathlib.Path, name: str) -> float:
+  """Reads a metric that a run left behind.
 
   Args:
-    rows: Name to the results of its runs, one of each seed.
-    columns: Columns; those of which no run has a result are left out.
-    kind: Heading of the names.
+    run_dir: Directory of the run.
+    name: A key of `results.json`, with a dot before each key of a level below;
+      or of `metrics.jsonl`, of which the last value counts.
 
   Returns:
-    The headings and, for each name, the cells.
+    Its value.
+
+  Raises:
+    ValueError: If there is no such number.
   """
-  shown = [
-      column
-      for column in columns
-      if any(column[0] in found for runs in rows.values() for found in runs)
-  ]
-  headings = [kind, *(heading for _, heading, _, _ in shown)]
-  cells = [
-      [name, *(_cell(runs, key, *rest) for key, _, *rest in shown)]
-      for name, runs in rows.items()
-  ]
-  return headings, cells
+  found: Any = _read_json(run_dir / 'results.json')
+  known = _names(found)
+  for key in name.split('.'):
+    found = found.get(key) if isinstance(found, dict) else None
+  if found is None:
+    log = run_dir / 'metrics.jsonl'
+    lines = log.read_text().splitlines() if log.exists() else []
+    for row in map(json.loads, lines):
+      known |= set(row)
+      found = row.get(name, found)
+  if isinstance(found, bool) or not isinstance(found, int | float):
+    raise ValueError(
+        f'Expected a number {name!r} among the results in {run_dir}; received '
+        f'{", ".join(sorted(known)) or "none"}.'
+    )
+  return float(found)
 
 
-def _cell(runs, key, sign, decimals):
-  values = [sign * found[key] for found in runs if key in found]
-  if not values:
-    return ''
-  text = f'{np.mean(values):.{decimals}f}'
-  if len(values) > 1 and min(values) < max(values):
-    text += f' ({min(values):.{decimals}f} to {max(values):.{decimals}f})'
-  return text
+def choose(
+    runs: Sequence[Run],
+    rows: Sequence[str],
+    tuned: Sequence[str],
+    maximize: bool,
+) -> list[Choice]:
+  """Chooses the values of the tuned flags for each row.
 
-
-def print_table(
-    title: str,
-    rows: Rows,
-    columns: Sequence[Column],
-    kind: str,
-    caption: str,
-) -> None:
-  """Prints the table.
+  By the mean of the selection metric over the seeds. Values of which a run
+  failed, or ended in no number, are not chosen: a mean over the others would
+  flatter them.
 
   Args:
-    title: Title of the table.
-    rows: As for `rows_of`.
-    columns: As for `rows_of`.
-    kind: As for `rows_of`.
-    caption: What stands below.
+    runs: All runs.
+    rows: Flags whose values are compared.
+    tuned: Flags whose values are chosen.
+    maximize: Whether higher is better.
+
+  Returns:
+    The choice for each combination of values of `rows`, in the order of the
+    runs.
   """
-  headings, cells = rows_of(rows, columns, kind)
-  table = rich.table.Table(title=title, caption=caption)
-  for i, heading in enumerate(headings):
-    table.add_column(heading, justify='right' if i else 'left')
-  for row in cells:
-    table.add_row(*row)
-  rich.console.Console().print(table)
+  groups: dict[Values, dict[Values, list[Run]]] = {}
+  for run in runs:
+    row, candidate = (
+        tuple(run.point[flag] for flag in flags) for flags in (rows, tuned)
+    )
+    groups.setdefault(row, {}).setdefault(candidate, []).append(run)
+  choices = []
+  for row, candidates in groups.items():
+    members = [run for group in candidates.values() for run in group]
+    whole = {
+        candidate: mean_selection(group)
+        for candidate, group in candidates.items()
+        if all(_is_number(run.selection) for run in group)
+    }
+    best: Values | None = None
+    if whole:
+      best = (max if maximize else min)(whole, key=lambda c: whole[c])
+    choices.append(
+        Choice(
+            row,
+            best,
+            [] if best is None else candidates[best],
+            sum(run.selection is None for run in members),
+            len(members),
+        )
+    )
+  return choices
 
 
-def write_markdown(
-    path: pathlib.Path,
-    tables: Mapping[str, Rows],
-    columns: Sequence[Column],
-    kind: str,
-    caption: str,
-) -> None:
-  """Writes tables in Markdown.
+def mean_selection(runs: Sequence[Run]) -> float:
+  """Returns the mean of the selection metric over runs that have one."""
+  return float(np.mean([run.selection for run in runs]))
+
+
+def cells(
+    choices: Sequence[Choice],
+    rows: Sequence[str],
+    tuned: Sequence[str],
+    selection: str,
+    reported: Sequence[str],
+    decimals: int,
+) -> tuple[list[str], list[list[str]]]:
+  """Formats choices.
 
   Args:
-    path: File to write.
-    tables: Titles to rows, as for `rows_of`.
-    columns: As for `rows_of`.
-    kind: As for `rows_of`.
-    caption: What stands below them all.
+    choices: What `choose` returned.
+    rows: Flags whose values are compared.
+    tuned: Flags whose values were chosen.
+    selection: Name of the metric by which.
+    reported: Names of the reported metrics.
+    decimals: Digits after the point.
+
+  Returns:
+    The headings and the cells of each row.
   """
-  lines = []
-  for title, rows in tables.items():
-    headings, cells = rows_of(rows, columns, kind)
-    lines += [
-        f'{title}\n',
-        f'| {" | ".join(headings)} |',
-        f'|---|{"---:|" * (len(headings) - 1)}',
-        *(f'| {" | ".join(row)} |' for row in cells),
-        '',
+  headings = [*rows, *tuned, selection, *reported, 'runs', 'failed']
+  table = []
+  for choice in choices:
+    columns = [
+        [run.selection for run in choice.runs],
+        *(
+            [run.reported[i] for run in choice.runs]
+            for i in range(len(reported))
+        ),
     ]
-  path.write_text('\n'.join([*lines, caption, '']))
+    table.append(
+        [
+            *choice.row,
+            *(choice.tuned or [''] * len(tuned)),
+            *(tabulate.cell(values, decimals) for values in columns),
+            str(choice.num_runs),
+            str(choice.num_failed),
+        ]
+    )
+  return headings, table
+
+
+def _is_number(value):
+  return value is not None and math.isfinite(value)
+
+
+def _read_json(path):
+  return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _names(found, prefix=''):
+  if not isinstance(found, dict):
+    return {prefix}
+  names = set()
+  for key, value in found.items():
+    names |= _names(value, f'{prefix}.{key}' if prefix else key)
+  return names

@@ -66,7 +66,7 @@ def markdown(
     rows: Sequence[Sequence[str]],
     caption: str,
 ) -> str:
-  """Writes the same table in Markdown.
+  r"""Writes the same table in Markdown.
 
   Args:
     title: Title of the table.
@@ -83,19 +83,18 @@ def markdown(
     <BLANKLINE>
     | name | ms |
     |---|---:|
-    | a\\|b | 2 |
+    | a\|b | 2 |
     <BLANKLINE>
     One run.
     <BLANKLINE>
   """
+  # A bar would end the cell.
+  escaped = [[value.replace('|', r'\|') for value in row] for row in rows]
   lines = [
       f'{title}\n',
       f'| {" | ".join(headings)} |',
       f'|---|{"---:|" * (len(headings) - 1)}',
-      *(
-          f'| {" | ".join(value.replace("|", chr(92) + "|") for value in row)} |'
-          for row in rows
-      ),
+      *(f'| {" | ".join(row)} |' for row in escaped),
       f'\n{caption}\n',
   ]
   return '\n'.join(lines)

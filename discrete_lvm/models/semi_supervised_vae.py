@@ -65,8 +65,8 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     `[batch, K]`: logits of the class.
 
   Attributes:
-    num_classes: The number of classes K, once the model is built.
-    latent_dim: The dimension D of z, once the model is built.
+    num_classes: The number of classes K; 0 before the model is built.
+    latent_dim: The dimension D of z; 0 before the model is built.
 
   Raises:
     ValueError: If `inference`, `classification_weight` or `likelihood` is not
@@ -116,8 +116,10 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
   ):
     # Keras would cast data down under a mixed policy: they are targets, too.
     super().__init__(autocast=False, **kwargs)
-    is_estimator = isinstance(inference, estimators.Estimator)
-    if not is_estimator and inference != 'marginalize':
+    self._marginalizes = inference == 'marginalize'
+    if self._marginalizes:
+      inference = estimators.Exact()
+    if not isinstance(inference, estimators.Estimator):
       raise ValueError(
           "Expected `inference` to be 'marginalize' or an "
           f'`estimators.Estimator`; received {inference!r}.'
@@ -131,11 +133,11 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     self.encoder = encoder
     self.posterior = posterior
     self.decoder = decoder
-    self.estimator = inference if is_estimator else estimators.Exact()
+    self.estimator = inference
     self.classification_weight = classification_weight
-    self.num_classes: int | None = None
-    self.latent_dim: int | None = None
-    self._marginalizes = not is_estimator
+    # Nothing until `build` sees the networks.
+    self.num_classes = 0
+    self.latent_dim = 0
     self._likelihood = likelihood
     self._distribution = likelihoods.get(likelihood)
     self._elbo = metrics.MeanWithError(name='elbo')

@@ -1,7 +1,7 @@
 import tensorflow as tf
 
 from experiments import delta_vae_table
-from experiments import sweep_table
+from experiments import seed_table
 
 ROWS = {
     'none': [{'committed_rate': 0.0, 'rate': 0.0, 'elbo': -80.0}],
@@ -22,10 +22,10 @@ ROWS = {
 }
 
 
-class SweepTableTest(tf.test.TestCase):
+class SeedTableTest(tf.test.TestCase):
 
   def test_mean_and_range_over_seeds(self):
-    headings, cells = sweep_table.rows_of(
+    headings, cells = seed_table.rows_of(
         ROWS, delta_vae_table.COLUMNS, 'method'
     )
     self.assertEqual(
