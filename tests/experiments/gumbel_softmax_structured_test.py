@@ -2,11 +2,14 @@ import json
 from unittest import mock
 
 from absl.testing import absltest
+from absl.testing import flagsaver
 from absl.testing import parameterized
 import numpy as np
+import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import gumbel_softmax_structured
+from experiments import latent_flags
 from tests.experiments import binary
 
 
@@ -85,6 +88,44 @@ class GumbelSoftmaxStructuredTest(
     results = self.read('results.json')
     self.assertBetween(-results['test']['elbo'], 10, 32)
     self.assertEqual(self.read('config.json')['clip_norm'], 1.0)
+
+  @parameterized.product(
+      size=((200, 2), (20, 10)),
+      estimator=(
+          'score_function',
+          'nvil',
+          'darn',
+          'muprop',
+          'straight_through',
+          'slope_annealed_straight_through',
+          'gumbel_softmax',
+          'straight_through_gumbel_softmax',
+      ),
+  )
+  def test_networks_and_estimators_of_the_paper(self, size, estimator):
+    num_latents, num_classes = size
+    with flagsaver.flagsaver(estimator=estimator, num_samples=None):
+      model = gumbel_softmax_structured.build_model(
+          (14, 28, 1),
+          num_layers=2,
+          num_latents=num_latents,
+          num_classes=num_classes,
+          estimator=latent_flags.make_estimator(),
+      )
+    logits = num_latents * num_classes
+    networks = [*model.networks, model.decoder]
+    self.assertEqual(
+        [tuple(network.weights[0].shape) for network in networks],
+        [(392, logits), (logits, logits), (logits, 392)],
+    )
+    x = np.ones([2, 14, 28, 1], 'float32')
+    with tf.GradientTape() as tape:
+      (loss,) = model.loss_terms((x, x), seed=[0, 1]).values()
+    # At first a pixel has a chance of about a half.
+    self.assertAllInRange(loss, 100, 800)
+    weights = [network.weights[0].value for network in networks]
+    for gradient in tape.gradient(loss, weights):
+      self.assertGreater(float(tf.norm(gradient)), 0.0)
 
   def test_says_what_does_not_fit(self):
     error = self.run_failing(

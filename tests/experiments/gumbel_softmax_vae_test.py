@@ -18,6 +18,7 @@ import tensorflow as tf
 import discrete_lvm as dlvm
 from experiments import data
 from experiments import gumbel_softmax_vae
+from experiments import latent_flags
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _TINY = {
@@ -151,6 +152,64 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertIn(term, self.rows()[-1])
     self.assertNotIn('temperature', self.rows()[-1])
     self.assertEqual(self.read('config.json')['num_samples'], samples)
+
+  @parameterized.product(
+      size=((200, 2, (), 'uniform'), (20, 10, (200,), 'learned')),
+      estimator=(
+          'score_function',
+          'nvil',
+          'darn',
+          'muprop',
+          'straight_through',
+          'slope_annealed_straight_through',
+          'gumbel_softmax',
+          'straight_through_gumbel_softmax',
+      ),
+  )
+  def test_networks_and_estimators_of_the_paper(self, size, estimator):
+    num_latents, num_classes, units, prior = size
+    with flagsaver.flagsaver(estimator=estimator, num_samples=None):
+      model = gumbel_softmax_vae.build_model(
+          (28, 28, 1),
+          [],
+          units,
+          num_latents=num_latents,
+          num_classes=num_classes,
+          prior=prior,
+          estimator=latent_flags.make_estimator(),
+      )
+    logits = num_latents * num_classes
+    self.assertEqual(model.encoder.weights[0].shape, (784, logits))
+    self.assertEqual(
+        [tuple(w.shape) for w in model.decoder.weights[::2]],
+        [(a, b) for a, b in zip([logits, *units], [*units, 784], strict=True)],
+    )
+    x = np.ones([2, 28, 28, 1], 'float32')
+    weights = [
+        w.value for w in (model.encoder.weights[0], *model.decoder.weights)
+    ]
+    if prior == 'learned':
+      weights.append(model.prior_logits.value)
+    with tf.GradientTape() as tape:
+      terms = model.loss_terms(x, seed=[0, 1])
+      loss = tf.add_n(list(terms.values()))
+    # At first a pixel has a chance of about a half.
+    self.assertAllInRange(terms['distortion'], 200, 1600)
+    for gradient in tape.gradient(loss, weights):
+      self.assertGreater(float(tf.norm(gradient)), 0.0)
+
+  def test_binary_latents_and_a_learned_prior_by_flags(self):
+    self.run_main(
+        num_latents=5,
+        num_classes=2,
+        decoder_units=[],
+        prior='learned',
+        estimator='darn',
+        num_steps=2,
+    )
+    self.assertEqual(self.read('config.json')['prior'], 'learned')
+    shapes = {value.shape for value in self.weights().values()}
+    self.assertContainsSubset({(64, 10), (10, 64), (5, 2)}, shapes)
 
   def test_seed_changes_the_run_and_not_the_data(self):
     losses, hashes = [], []
