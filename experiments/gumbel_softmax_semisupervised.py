@@ -42,6 +42,7 @@ from experiments import schedules
 from experiments import semi_supervised_networks
 from experiments import shared_flags
 from experiments import tabulate
+from experiments import temperatures
 
 _INFERENCES = flags.DEFINE_list(
     'inferences',
@@ -127,6 +128,13 @@ def build_model(
         "Expected an inference of 'marginalize' or the name of an estimator, "
         f'{", ".join(sorted(estimators))}; received {inference!r}.'
     )
+  estimator: Any = inference
+  if inference != 'marginalize':
+    estimator = estimators[inference](
+        **temperatures.constructor_arguments(
+            shared_flags.TEMPERATURE_SCHEDULE.value
+        )
+    )
   # The terms of a batch weigh by its size; alpha is one of means of each kind.
   share = shared_flags.BATCH_SIZE.value / _LABELED_BATCH_SIZE.value
   return semi_supervised_networks.build_model(
@@ -135,9 +143,7 @@ def build_model(
       int(images.train.labels.max()) + 1,
       _STYLE_DIM.value,
       shared_flags.UNITS.value,
-      inference=estimators[inference]()
-      if inference in estimators
-      else inference,
+      inference=estimator,
       classification_weight=alpha * share,
   )
 
@@ -180,7 +186,7 @@ def run(
         ),
         seed,
         run_dir,
-        _temperature_schedules(model.estimator),
+        temperatures.callbacks([model.estimator], _temperature()),
         _eval_batches(images.validation),
     )
 
@@ -325,15 +331,9 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _temperature():
-  return schedules.parse_positive(
+  return temperatures.parse(
       shared_flags.TEMPERATURE_SCHEDULE.value, shared_flags.NUM_STEPS.value
   )
-
-
-def _temperature_schedules(estimator):
-  if not hasattr(estimator, 'temperature'):
-    return []
-  return [dlvm.training.WeightSchedule(estimator.temperature, _temperature())]
 
 
 def _eval_batches(split):

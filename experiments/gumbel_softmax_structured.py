@@ -38,6 +38,7 @@ from experiments import pictures
 from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
+from experiments import temperatures
 
 _NUM_LAYERS = flags.DEFINE_integer(
     'num_layers', 2, 'Number of stochastic layers L.', lower_bound=1
@@ -129,7 +130,7 @@ def main(argv: Sequence[str]) -> None:
   del argv
   seed, num_steps = shared_flags.SEED.value, shared_flags.NUM_STEPS.value
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
-  temperature = schedules.parse_positive(
+  temperature = temperatures.parse(
       shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
   )
   schedules.parse(shared_flags.LEARNING_RATE.value)
@@ -166,7 +167,7 @@ def main(argv: Sequence[str]) -> None:
       ),
       seed,
       output_dir,
-      _temperature_schedules(model, temperature),
+      temperatures.callbacks(model.estimators, temperature),
       _eval_batches(images.validation),
   )
 
@@ -193,14 +194,6 @@ def _draw_halves(images, seed):
 def _eval_batches(split):
   dataset = tf.data.Dataset.from_tensor_slices(halves(split.images))
   return dataset.batch(_EVAL_BATCH_SIZE).prefetch(1)
-
-
-def _temperature_schedules(model, temperature):
-  return [
-      dlvm.training.WeightSchedule(estimator.temperature, temperature)
-      for estimator in model.estimators
-      if hasattr(estimator, 'temperature')
-  ]
 
 
 def _print_results(found):

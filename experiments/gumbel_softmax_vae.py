@@ -39,6 +39,7 @@ from experiments import pictures
 from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
+from experiments import temperatures
 
 _ENCODER_UNITS = flags.DEFINE_list(
     'encoder_units', [], 'Widths of hidden layers of the encoder, by commas.'
@@ -209,7 +210,7 @@ def main(argv: Sequence[str]) -> None:
   del argv
   seed, num_steps = shared_flags.SEED.value, shared_flags.NUM_STEPS.value
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
-  temperature = schedules.parse_positive(
+  temperature = temperatures.parse(
       shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
   )
   schedules.parse(shared_flags.LEARNING_RATE.value)
@@ -274,11 +275,7 @@ def _callbacks(model, images, temperature, output_dir):
           ('reconstructions', lambda: model(shown)),
       )
   ]
-  if hasattr(model.estimator, 'temperature'):
-    callbacks.append(
-        training.WeightSchedule(model.estimator.temperature, temperature)
-    )
-  return callbacks
+  return callbacks + temperatures.callbacks([model.estimator], temperature)
 
 
 def _eval_batches(split):

@@ -6,6 +6,7 @@ import discrete_lvm as dlvm
 from experiments import data
 from experiments import runs
 from experiments import shared_flags
+from experiments import temperatures
 
 BINARIZATION = flags.DEFINE_enum(
     'binarization',
@@ -70,7 +71,13 @@ def make_estimator(**kwargs) -> dlvm.estimators.Estimator:
 
   Returns:
     The estimator.
+
+  Raises:
+    ValueError: If its temperature is to be learned and cannot be.
   """
   if NUM_SAMPLES.value is not None:
     kwargs['num_samples'] = NUM_SAMPLES.value
+  kwargs |= temperatures.constructor_arguments(
+      shared_flags.TEMPERATURE_SCHEDULE.value
+  )
   return dlvm.estimators.ESTIMATORS[ESTIMATOR.value](**kwargs)

@@ -8,7 +8,7 @@ from discrete_lvm.estimators import relaxation
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
-class GumbelSoftmax(relaxation.Relaxation):
+class GumbelSoftmax(relaxation.GumbelRelaxation):
   """Evaluates the objective at a relaxed sample, and differentiates through it.
 
   `objective(softmax((logits + gumbel) / temperature))`
@@ -19,6 +19,9 @@ class GumbelSoftmax(relaxation.Relaxation):
 
   Args:
     temperature: Positive number, the initial value of the weight `temperature`.
+    learn_temperature: Whether the temperature is trained with all else; then
+      the weight is `log_temperature`, and a lower value of the objective is
+      what it is trained for, be it by less relaxation or by more.
     **kwargs: Arguments of `Estimator`.
 
   Raises:
@@ -40,6 +43,6 @@ class GumbelSoftmax(relaxation.Relaxation):
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     codes = ops.gumbel_softmax(
-        logits, self.temperature.value, seed=seed, noise=noise
+        logits, self._temperature(), seed=seed, noise=noise
     )
     return estimator.evaluate(objective, codes)

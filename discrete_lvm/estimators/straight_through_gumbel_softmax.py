@@ -8,7 +8,7 @@ from discrete_lvm.estimators import relaxation
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
-class StraightThroughGumbelSoftmax(relaxation.Relaxation):
+class StraightThroughGumbelSoftmax(relaxation.GumbelRelaxation):
   """Evaluates the objective at a hard sample, with the relaxed one's gradient.
 
   `objective(hard)`, `hard = one_hot(argmax(logits + gumbel))`, with
@@ -18,6 +18,9 @@ class StraightThroughGumbelSoftmax(relaxation.Relaxation):
 
   Args:
     temperature: Positive number, the initial value of the weight `temperature`.
+    learn_temperature: Whether the temperature is trained with all else; then
+      the weight is `log_temperature`, and a lower value of the objective is
+      what it is trained for, be it by less relaxation or by more.
     **kwargs: Arguments of `Estimator`.
 
   Raises:
@@ -38,6 +41,6 @@ class StraightThroughGumbelSoftmax(relaxation.Relaxation):
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     codes = ops.gumbel_softmax(
-        logits, self.temperature.value, seed=seed, noise=noise, hard=True
+        logits, self._temperature(), seed=seed, noise=noise, hard=True
     )
     return estimator.evaluate(objective, codes)

@@ -211,6 +211,17 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     shapes = {value.shape for value in self.weights().values()}
     self.assertContainsSubset({(64, 10), (10, 64), (5, 2)}, shapes)
 
+  def test_learned_temperature_moves(self):
+    self.run_main(temperature_schedule='learned:0.7', num_steps=2)
+    temperature = self.rows()[-1]['temperature']
+    self.assertAllClose(temperature, 0.7, atol=0.01)
+    self.assertNotEqual(temperature, 0.7)
+    self.output_dir = self.output_dir.with_name('reinmax')
+    stderr = self.run_failing(
+        temperature_schedule='learned:0.7', estimator='reinmax'
+    )
+    self.assertIn('learn_temperature', stderr)
+
   def test_seed_changes_the_run_and_not_the_data(self):
     losses, hashes = [], []
     for seed in (0, 1):

@@ -1,0 +1,45 @@
+import math
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+import discrete_lvm as dlvm
+from experiments import temperatures
+
+
+class TemperaturesTest(parameterized.TestCase):
+
+  def test_learned_is_logged_and_not_set(self):
+    self.assertIsNone(temperatures.parse('learned:0.5', 10))
+    arguments = temperatures.constructor_arguments('learned:0.5')
+    estimator = dlvm.estimators.GumbelSoftmax(**arguments)
+    (callback,) = temperatures.callbacks([estimator], None)
+    callback.apply(step=3)
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    self.assertAlmostEqual(logs['temperature'], 0.5, places=6)
+    estimator.log_temperature.assign(math.log(0.25))
+    callback.on_epoch_end(0, logs)
+    self.assertAlmostEqual(logs['temperature'], 0.25, places=6)
+
+  def test_a_schedule_is_set_where_there_is_a_temperature(self):
+    schedule = temperatures.parse('linear:initial=1,final=0.5,num_steps=2', 2)
+    estimators = [
+        dlvm.estimators.GumbelSoftmax(
+            **temperatures.constructor_arguments('1')
+        ),
+        dlvm.estimators.Exact(),
+    ]
+    (callback,) = temperatures.callbacks(estimators, schedule)
+    callback.apply(step=1)
+    self.assertEqual(float(estimators[0].temperature), 0.75)
+    self.assertEqual(temperatures.callbacks(estimators, None), [])
+
+  @parameterized.parameters('learned:', 'learned:0', 'learned:fast', '-1')
+  def test_rejects(self, text):
+    with self.assertRaisesRegex(ValueError, 'Expected a schedule'):
+      temperatures.parse(text, 10)
+
+
+if __name__ == '__main__':
+  absltest.main()
