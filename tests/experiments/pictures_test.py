@@ -34,6 +34,18 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
     largest = square**2 * (9 * side - 1) * (9 * rows - 1) / (height * width)
     self.assertBetween(ink / (share * largest), 0.6, 1.0)
 
+  def test_rows_and_columns_keep_their_places(self):
+    # One black image, in the second row and the third of three columns.
+    images = np.zeros([2, 3, 8, 8, 1])
+    images[1, 2] = 1.0
+    pictures.rows_and_columns(self.path, images, '', 'row', 'column')
+    ink = 1 - self.read()[..., :3].mean(-1)
+    y, x = np.nonzero(ink > 0.99)
+    height, width = ink.shape
+    # The text is thin, so that the image outweighs it.
+    self.assertGreater(np.median(y), height / 2)
+    self.assertGreater(np.median(x), 0.6 * width)
+
   @parameterized.parameters((4, 20, 10), (3, 1, 2), (2, 200, 2), (2, 30, 256))
   def test_reconstructions_shows_images_and_codes(self, size, length, classes):
     images = self.rng.random([size, 8, 8, 1])
