@@ -90,10 +90,13 @@ class SweepTest(binary.BinaryTestCase, parameterized.TestCase):
 
   def test_a_failure_is_reported_and_tried_again(self):
     flag_values = {'grid': ['ridge 1 -1'], 'tune': []}
+    log = self.output_dir / 'ridge_-1/sweep.log'
     for _ in range(2):
       with self.assertRaises(SystemExit) as exit_error:
         self.run_main(sweep, **flag_values)
       self.assertEqual(exit_error.exception.code, 1)
+      self.assertIn('Expected a ridge', log.read_text())
+      log.write_text('of the first time')
     text = (self.output_dir / 'results.md').read_text()
     self.assertIn(
         'ridge_-1 failed with status 3: Error: Expected a ridge', text
@@ -131,15 +134,16 @@ class ChooseTest(absltest.TestCase):
 
   def test_the_best_mean_of_whole_candidates_wins(self):
     runs = [
+        # No number: first, where every comparison with it fails.
+        self.run_of('4', '0', 9.0),
+        self.run_of('4', '1', float('nan')),
         self.run_of('1', '0', 5.0),
         self.run_of('1', '1', 1.0),
         self.run_of('2', '0', 4.0),
         self.run_of('2', '1', 3.0),
-        # Better, but for a run that failed or came to no number.
+        # Better, but for a run that failed.
         self.run_of('3', '0', 9.0),
         self.run_of('3', '1', None),
-        self.run_of('4', '0', 9.0),
-        self.run_of('4', '1', float('nan')),
         self.run_of('1', '0', None, estimator='b'),
     ]
     a, b = sweep_table.choose(runs, ['estimator'], ['lr'], maximize=True)
