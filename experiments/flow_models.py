@@ -5,16 +5,19 @@ import re
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 import discrete_lvm as dlvm
 
 SYNTAX = (
-    'factorized or autoregressive, the base, and then any number of +FLOW or'
-    ' +COUNTxFLOW, from the base to the data, with FLOW one of autoregressive,'
-    ' bipartite, sorting: for instance factorized+4xbipartite'
+    'factorized, autoregressive or the name of a causal network, the base, and'
+    ' then any number of +FLOW or +COUNTxFLOW, from the base to the data, with'
+    ' FLOW one of autoregressive, bipartite, sorting, autoregressive_sorting,'
+    ' behind any of scaled_, forward_, reversed_, placed_, multiscale_ and'
+    ' rowsNUMBER_: for instance factorized+4xbipartite'
 )
-BASES = ('factorized', 'autoregressive')
 CAUSAL_NETWORKS = ('table', 'made', 'lstm', 'convolution', 'transformer')
+BASES = ('factorized', 'autoregressive', *CAUSAL_NETWORKS)
 BIPARTITE_NETWORKS = ('table', 'dense', 'convolution', 'transformer')
 MASKS = ('all_but_one', 'alternating')
 GRADIENTS = ('softmax', 'gumbel', 'reinmax')
@@ -25,7 +28,12 @@ _STDDEV = 0.0
 _DILATIONS = (1, 2, 4, 8)
 # Layers and heads.
 _TRANSFORMER = (2, 4)
-_FLOW = re.compile(r'(?:([1-9]\d*)x)?(autoregressive|bipartite|sorting)')
+_FLOW = re.compile(
+    r'(?:([1-9]\d*)x)?'
+    r'((?:(?:scaled|forward|reversed|placed|multiscale|rows[1-9]\d*)_)*'
+    r'(?:autoregressive_sorting|autoregressive|bipartite|sorting))'
+)
+_ROWS = re.compile(r'rows(\d+)_')
 
 
 class Options(NamedTuple):
@@ -84,7 +92,17 @@ def build_model(
 
   Autoregressive flows go through the positions from right to left and from left
   to right in turn, beginning with the one next to the base, because an
-  autoregressive base goes from left to right.
+  autoregressive base goes from left to right. What stands before the name of a
+  flow changes it:
+
+  - `forward_` and `reversed_` say which way an autoregressive one goes;
+  - `scaled_` gives it a scale beside the shift, whatever the options say;
+  - `placed_` lets a sorting one move positions by how sure predictions are;
+  - `multiscale_` makes of a bipartite or sorting one a flow for each power of
+    two below the length: positions of that distance, every other one given the
+    rest, those of the greatest distance next to the base;
+  - `rowsNUMBER_` cuts the positions in as many parts, each of which an
+    autoregressive one changes by itself, all at once.
 
   Args:
     name: As `SYNTAX` says.
@@ -97,16 +115,22 @@ def build_model(
     The model, not built yet.
 
   Raises:
-    ValueError: As `parse` raises.
+    ValueError: As `parse` raises; or if the parts of `rowsNUMBER_` are not of
+      one length.
   """
   base_name, flow_names = parse(name)
   base = None
-  if base_name == 'autoregressive':
-    base = _causal_network(num_classes, options, seed)
+  if base_name != 'factorized':
+    base_options = options
+    if base_name != 'autoregressive':
+      base_options = options._replace(causal_network=base_name)
+    base = _causal_network(num_classes, base_options, seed)
   flows: list[keras.layers.Layer] = []
   for i, kind in enumerate(flow_names):
     index = flow_names[:i].count(kind)
-    make = _autoregressive if kind == 'autoregressive' else _bipartite
+    make = _autoregressive if 'autoregressive' in kind else _bipartite
+    if 'multiscale_' in kind:
+      make = _multiscale
     shape = (length, num_classes)
     # From data to base is how the model lists them.
     flows = [*make(kind, index, shape, options, seed + i + 1), *flows]
@@ -115,38 +139,79 @@ def build_model(
 
 def temperatures(model: dlvm.models.DiscreteFlow) -> Sequence[keras.Variable]:
   """Lists the temperatures of a model's flows."""
-  return [f.temperature for f in model.flows if hasattr(f, 'temperature')]
+  flows = [getattr(flow, 'flow', flow) for flow in model.flows]
+  return [f.temperature for f in flows if hasattr(f, 'temperature')]
 
 
-def _autoregressive(unused_kind, index, shape, options, seed):
-  network = _causal_network(_num_outputs(shape[1], options), options, seed)
-  flow = dlvm.layers.DiscreteAutoregressiveFlow(
-      network, options.gradient, options.temperature, seed
-  )
-  if index % 2:
+def _autoregressive(kind, index, shape, options, seed):
+  length, num_classes = shape
+  if kind.endswith('sorting'):
+    flow = dlvm.layers.DiscreteAutoregressiveSortingFlow(
+        _causal_network(num_classes, options, seed), 'placed_' in kind
+    )
+  else:
+    num_outputs = _num_outputs(num_classes, kind, options)
+    flow = dlvm.layers.DiscreteAutoregressiveFlow(
+        _causal_network(num_outputs, options, seed),
+        options.gradient,
+        options.temperature,
+        seed,
+    )
+  rows = _ROWS.search(kind)
+  if rows:
+    positions = _split_positions(length, int(rows[1]))
+    flow = dlvm.layers.SubsequenceFlow(flow, positions)
+  if 'forward_' in kind or ('reversed_' not in kind and index % 2):
     return [flow]
   reversals = [dlvm.layers.PermutePositions('reverse') for _ in range(2)]
   return [reversals[0], flow, reversals[1]]
 
 
+def _split_positions(length, num_rows):
+  if length % num_rows:
+    raise ValueError(
+        f'Expected a number of rows that divides the length, {length}; received'
+        f' {num_rows}.'
+    )
+  return np.arange(length).reshape([num_rows, -1])
+
+
 def _bipartite(kind, index, shape, options, seed):
-  length, num_classes = shape
+  length, _ = shape
   if options.masks == 'all_but_one':
     mask = dlvm.ops.all_but_one_mask(length, index % length)
   else:
     mask = dlvm.ops.alternating_mask(length) ^ bool(index % 2)
-  is_sorting = kind == 'sorting'
+  return [_coupling(kind, mask, shape, options, seed)]
+
+
+def _multiscale(kind, unused_index, shape, options, seed):
+  """Returns couplings of neighbours, their distance growing to the base."""
+  length, num_classes = shape
+  flows = []
+  stride = 1
+  while stride < length:
+    positions = np.arange(0, length, stride)
+    mask = dlvm.ops.alternating_mask(len(positions))
+    shape = (len(positions), num_classes)
+    flow = _coupling(kind, mask, shape, options, 100 * seed + len(flows))
+    flows.append(dlvm.layers.SubsequenceFlow(flow, positions))
+    stride *= 2
+  return flows
+
+
+def _coupling(kind, mask, shape, options, seed):
+  length, num_classes = shape
+  is_sorting = kind.endswith('sorting')
   num_outputs = (
-      num_classes if is_sorting else _num_outputs(num_classes, options)
+      num_classes if is_sorting else _num_outputs(num_classes, kind, options)
   )
   network = _bipartite_network(num_outputs, length, mask, options, seed)
   if is_sorting:
-    return [dlvm.layers.DiscreteSortingFlow(network, mask)]
-  return [
-      dlvm.layers.DiscreteBipartiteFlow(
-          network, mask, options.gradient, options.temperature, seed
-      )
-  ]
+    return dlvm.layers.DiscreteSortingFlow(network, mask, 'placed_' in kind)
+  return dlvm.layers.DiscreteBipartiteFlow(
+      network, mask, options.gradient, options.temperature, seed
+  )
 
 
 def _causal_network(num_outputs, options, seed):
@@ -203,8 +268,8 @@ def _bipartite_network(num_outputs, length, mask, options, seed):
       )
 
 
-def _num_outputs(num_classes, options):
-  return num_classes * (1 + options.with_scale)
+def _num_outputs(num_classes, kind, options):
+  return num_classes * (1 + (options.with_scale or 'scaled_' in kind))
 
 
 @keras.saving.register_keras_serializable(package='experiments')

@@ -153,6 +153,43 @@ def sampled_batches(
   return seeded
 
 
+def names() -> list[str]:
+  """Returns the models that the flags ask for, each once.
+
+  Returns:
+    Their names.
+
+  Raises:
+    ValueError: If a name or a schedule is wrong: before a sweep of many runs,
+      and not after its first model without flows.
+  """
+  # An empty list is one unreadable name.
+  found = list(dict.fromkeys(MODELS.value)) or ['']
+  for name in found:
+    flow_models.parse(name)
+  num_steps = shared_flags.NUM_STEPS.value
+  schedules.parse_positive(shared_flags.TEMPERATURE_SCHEDULE.value, num_steps)
+  schedules.parse(shared_flags.LEARNING_RATE.value)
+  return found
+
+
+def options(temperature: Callable[[int], float]) -> flow_models.Options:
+  """Returns what the flags say of models.
+
+  Args:
+    temperature: From the step to the temperature of gradients.
+  """
+  return flow_models.Options(
+      causal_network=CAUSAL_NETWORK.value,
+      bipartite_network=BIPARTITE_NETWORK.value,
+      units=shared_flags.UNITS.value,
+      masks=MASKS.value,
+      with_scale=WITH_SCALE.value,
+      gradient=GRADIENT.value,
+      temperature=float(temperature(0)),
+  )
+
+
 def run_all(experiment: Experiment) -> None:
   """Trains every model with every seed, prints the table and draws.
 
@@ -162,15 +199,10 @@ def run_all(experiment: Experiment) -> None:
   Raises:
     ValueError: If a flag is wrong, before any run begins.
   """
-  # Each once, and an empty list is one unreadable name.
-  names = list(dict.fromkeys(MODELS.value)) or ['']
-  for name in names:
-    flow_models.parse(name)
-  # Before a sweep of many runs, not after its first model without flows.
-  num_steps = shared_flags.NUM_STEPS.value
-  schedules.parse_positive(shared_flags.TEMPERATURE_SCHEDULE.value, num_steps)
-  schedules.parse(shared_flags.LEARNING_RATE.value)
-  rows = runs.sweep(names, lambda name, seed: run(experiment, name, seed))
+  checked_names = names()
+  rows = runs.sweep(
+      checked_names, lambda name, seed: run(experiment, name, seed)
+  )
   if not dlvm.training.is_chief():
     return
   flow_table.print_table(
@@ -186,7 +218,7 @@ def run_all(experiment: Experiment) -> None:
   first = shared_flags.SEED.value
   experiment.draw(
       output_dir / 'models.png',
-      {name: _load_events(name, first) for name in names},
+      {name: _load_events(name, first) for name in checked_names},
       f'{experiment.title}, seed {first}',
   )
   rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
@@ -235,18 +267,9 @@ def _train(experiment, name, seed, run_dir):
   temperature = schedules.parse_positive(
       shared_flags.TEMPERATURE_SCHEDULE.value, shared_flags.NUM_STEPS.value
   )
-  options = flow_models.Options(
-      causal_network=CAUSAL_NETWORK.value,
-      bipartite_network=BIPARTITE_NETWORK.value,
-      units=shared_flags.UNITS.value,
-      masks=MASKS.value,
-      with_scale=WITH_SCALE.value,
-      gradient=GRADIENT.value,
-      temperature=float(temperature(0)),
-  )
   keras.utils.set_random_seed(seed)
   model = flow_models.build_model(
-      name, truth.length, truth.num_classes, options, seed
+      name, truth.length, truth.num_classes, options(temperature), seed
   )
   schedule = dlvm.training.WeightSchedule
   runs.fit(

@@ -5,6 +5,9 @@ from discrete_lvm.bijectors.causality import check_causal
 from discrete_lvm.bijectors.discrete_autoregressive import (
     DiscreteAutoregressive,
 )
+from discrete_lvm.bijectors.discrete_autoregressive_sorting import (
+    DiscreteAutoregressiveSorting,
+)
 from discrete_lvm.bijectors.discrete_bipartite import DiscreteBipartite
 from discrete_lvm.bijectors.discrete_sorting import DiscreteSorting
 from discrete_lvm.bijectors.modular_affine import ModularAffine
@@ -13,6 +16,7 @@ from discrete_lvm.bijectors.one_hot import OneHot
 __all__ = [
     'AR1',
     'DiscreteAutoregressive',
+    'DiscreteAutoregressiveSorting',
     'DiscreteBipartite',
     'DiscreteSorting',
     'ModularAffine',

@@ -16,6 +16,10 @@ class DiscreteSorting(conditioned_bijector.ConditionedBijector):
   `forward` maps the rank back. The better the prediction, the more of the mass
   `inverse` moves to the low ranks, where a factorised base can hold it.
 
+  With `sorts_positions` the base also sees the ranks of the surest predictions
+  at the first of the positions that change, and those of the least sure ones at
+  the last, so that each of its positions has a law of its own.
+
   Both directions take one call of the network. They are exact in any dtype,
   have no volume term, and a gradient to the event, that of a permutation, but
   none to the network: minimise `cross_entropy` of the data that comes in, layer
@@ -38,6 +42,8 @@ class DiscreteSorting(conditioned_bijector.ConditionedBijector):
       default the conditioner gets none.
     num_classes: Python `int` of at least 2: events are int32 codes in `[0, K)`,
       shape `[..., length]`. By default they are one-hot, `[..., length, K]`.
+    sorts_positions: Python `bool`: whether the positions that change move, too,
+      in the order of `ops.placement.uncertainty` of their logits.
     validate_args: Python `bool`: whether to check the values of events (not
       under XLA, which drops assertions).
     name: Python `str`, prefix of the ops.
@@ -70,12 +76,14 @@ class DiscreteSorting(conditioned_bijector.ConditionedBijector):
       mask,
       context=None,
       num_classes=None,
+      sorts_positions=False,
       validate_args=False,
       name='DiscreteSorting',
   ):
     parameters = dict(locals())
     with tf.name_scope(name) as name:
       self._mask = ops.as_mask(mask)
+      self._sorts_positions = sorts_positions
       super().__init__(
           conditioner,
           context,
@@ -110,10 +118,10 @@ class DiscreteSorting(conditioned_bijector.ConditionedBijector):
 
   def _forward(self, x):
     return sorting_couplings.sorting_forward(
-        self._checked(x), self._conditioner, self._mask
+        self._checked(x), self._conditioner, self._mask, self._sorts_positions
     )
 
   def _inverse(self, y):
     return sorting_couplings.sorting_inverse(
-        self._checked(y), self._conditioner, self._mask
+        self._checked(y), self._conditioner, self._mask, self._sorts_positions
     )

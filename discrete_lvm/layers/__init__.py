@@ -16,6 +16,9 @@ from discrete_lvm.layers.delta_gaussian_head import DeltaGaussianHead
 from discrete_lvm.layers.discrete_autoregressive_flow import (
     DiscreteAutoregressiveFlow,
 )
+from discrete_lvm.layers.discrete_autoregressive_sorting_flow import (
+    DiscreteAutoregressiveSortingFlow,
+)
 from discrete_lvm.layers.discrete_bipartite_flow import DiscreteBipartiteFlow
 from discrete_lvm.layers.discrete_sorting_flow import DiscreteSortingFlow
 from discrete_lvm.layers.gated_pixel_cnn import GatedPixelCNN
@@ -29,6 +32,7 @@ from discrete_lvm.layers.separable_critic import SeparableCritic
 from discrete_lvm.layers.straight_through_categorical import (
     StraightThroughCategorical,
 )
+from discrete_lvm.layers.subsequence_flow import SubsequenceFlow
 
 __all__ = [
     'AntiCausal',
@@ -43,6 +47,7 @@ __all__ = [
     'DeltaCategoricalHead',
     'DeltaGaussianHead',
     'DiscreteAutoregressiveFlow',
+    'DiscreteAutoregressiveSortingFlow',
     'DiscreteBipartiteFlow',
     'DiscreteSortingFlow',
     'GatedPixelCNN',
@@ -54,4 +59,5 @@ __all__ = [
     'PermutePositions',
     'SeparableCritic',
     'StraightThroughCategorical',
+    'SubsequenceFlow',
 ]

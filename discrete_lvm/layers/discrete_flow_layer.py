@@ -38,6 +38,9 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
       returns another number of channels than the flow takes.
   """
 
+  # Whether the call takes `return_cross_entropy`.
+  returns_cross_entropy = False
+
   def __init__(self, conditioner, **kwargs):
     # Keras would cast events down under a mixed policy, and their gradients.
     super().__init__(autocast=False, **kwargs)

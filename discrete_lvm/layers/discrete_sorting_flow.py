@@ -3,12 +3,12 @@
 import keras
 
 from discrete_lvm import ops
-from discrete_lvm.layers import discrete_flow_layer
+from discrete_lvm.layers import sorting_flow_layer
 from discrete_lvm.ops import sorting_couplings
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class DiscreteSortingFlow(discrete_flow_layer.DiscreteFlowLayer):
+class DiscreteSortingFlow(sorting_flow_layer.SortingFlowLayer):
   """Renames classes by how well some positions predict them.
 
   Where `mask` is True a position passes unchanged. At the others the
@@ -26,6 +26,8 @@ class DiscreteSortingFlow(discrete_flow_layer.DiscreteFlowLayer):
       where `mask` is False, to the logits of the classes, of the same shape.
     mask: Sequence or array of `bool`, shape `[length]`: True where a position
       passes. See `ops.alternating_mask`, `ops.half_mask` and others.
+    sorts_positions: Python `bool`: whether the positions that change move, too,
+      those of the surest prediction first (`bijectors.DiscreteSorting`).
     **kwargs: Arguments of `keras.layers.Layer`.
 
   Call arguments:
@@ -64,25 +66,29 @@ class DiscreteSortingFlow(discrete_flow_layer.DiscreteFlowLayer):
     at ICML 2021. https://arxiv.org/abs/2107.11625.
   """
 
-  def __init__(self, conditioner, mask, **kwargs):
+  def __init__(self, conditioner, mask, sorts_positions=False, **kwargs):
     super().__init__(conditioner, **kwargs)
     self.mask = ops.as_mask(mask)
-
-  def call(self, inputs, context=None, return_cross_entropy=False):
-    if not return_cross_entropy:
-      return super().call(inputs, context)
-    return self._apply(self._inverse_and_cross_entropy, inputs, context)
+    self.sorts_positions = sorts_positions
 
   def _inverse(self, y, conditioner):
-    return sorting_couplings.sorting_inverse(y, conditioner, self.mask)
+    return sorting_couplings.sorting_inverse(
+        y, conditioner, self.mask, self.sorts_positions
+    )
 
   def _forward(self, x, conditioner):
-    return sorting_couplings.sorting_forward(x, conditioner, self.mask)
+    return sorting_couplings.sorting_forward(
+        x, conditioner, self.mask, self.sorts_positions
+    )
 
-  def _inverse_and_cross_entropy(self, y, conditioner):
+  def _inverse_and_cross_entropy(self, y, conditioner, training):
     return sorting_couplings.sorting_inverse_and_cross_entropy(
-        y, conditioner, self.mask
+        y, conditioner, self.mask, self.sorts_positions
     )
 
   def get_config(self):
-    return {**super().get_config(), 'mask': self.mask.tolist()}
+    return {
+        **super().get_config(),
+        'mask': self.mask.tolist(),
+        'sorts_positions': self.sorts_positions,
+    }

@@ -32,14 +32,14 @@ def inverse(
 
   Returns:
     Events like `x`; the context in the positions of the base; and in training
-    the cross-entropies of the `layers.DiscreteSortingFlow`s, shape `[...]`, in
-    nats.
+    the cross-entropies of the flows that have one (`layers.DiscreteSortingFlow`
+    and others), shape `[...]`, in nats.
   """
   cross_entropies = []
   for flow in flows:
     if isinstance(flow, layers.PermutePositions):
       x, context = flow(x), _permute(flow, context)
-    elif training and isinstance(flow, layers.DiscreteSortingFlow):
+    elif training and getattr(flow, 'returns_cross_entropy', False):
       x, cross_entropy = flow(
           x, training=True, return_cross_entropy=True, **given(context)
       )

@@ -75,10 +75,11 @@ class Conditioner(tf.Module):
   def generate(
       self,
       inputs: tf.Tensor,
-      choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+      choose: Callable[..., Any],
       num_classes: int,
       dtype: tf.DType,
       batch_rank: int,
+      memory: tuple[tf.Tensor, ...] = (),
   ) -> tf.Tensor:
     """Computes events position by position, in one graph loop.
 
@@ -94,6 +95,8 @@ class Conditioner(tf.Module):
       num_classes: Python `int`: `K`.
       dtype: Type of the events.
       batch_rank: Python `int`, the rank of the batch shape.
+      memory: `Tensor`s that `choose` gets behind its other arguments, and then
+        returns behind the token, as it is to get them at the next position.
 
     Returns:
       Events of that type, `[..., length, K]` or codes `[..., length]`, of the
@@ -130,15 +133,18 @@ class Conditioner(tf.Module):
           order,
       )
 
-    def step(t, token, state, tokens):
+    def step(t, token, state, memory, tokens):
       outputs, state = network.step(self.events.network_inputs(token), state)
-      token = choose(tf.gather(flat, order[t], axis=1), outputs)
-      return t + 1, token, state, tokens.write(order[t], token)
+      token = choose(tf.gather(flat, order[t], axis=1), outputs, *memory)
+      if memory:
+        token, *memory = token
+      return t + 1, token, state, tuple(memory), tokens.write(order[t], token)
 
     start = (
         0,
         token,
         network.initial_state(batch_shape, length, **_given(context)),
+        tuple(memory),
         tf.TensorArray(dtype, size=length, element_shape=token.shape),
     )
     tokens = tf.while_loop(lambda t, *_: t < length, step, start)[-1].stack()

@@ -106,27 +106,50 @@ def autoregressive_forward(
   Raises:
     ValueError: If the conditioner returns neither `K` nor `2 K` channels.
   """
-  x = tf.stop_gradient(x)
   events = conditioner.events
+  change = functools.partial(_affine, events=events, argmax=argmax)
 
-  def evaluate(y):
-    return _affine(x, conditioner(y), events, argmax)
-
-  # A first call, which also builds the network outside of the loops.
-  y = evaluate(x)
-  if conditioner.has_cache:
-
-    def choose(token, outputs):
-      return _affine(token, outputs, events, argmax)
-
-    y = conditioner.generate(
+  def generate(x):
+    return conditioner.generate(
         x,
-        choose,
+        change,
         events.num_classes(x),
         x.dtype,
         batch_rank=x.shape.rank - events.rank,
     )
-  length = tf.shape(x)[-events.rank]
+
+  return decode(x, conditioner, change, generate)
+
+
+def decode(
+    x: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    generate: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+  """Solves `y = change(x, conditioner(y))` for `y`, as `autoregressive_forward`.
+
+  Args:
+    x: Events, `[..., length, K]` or codes `[..., length]`.
+    conditioner: Of a causal network.
+    change: Callable of events and of the network's outputs, which returns
+      events. Those at a position depend on outputs there and before.
+    generate: Callable of `x` that returns `y` but for the rounding of a step,
+      by the cache of the network. It is not called if there is none.
+
+  Returns:
+    Events like `x`. They have no gradient.
+  """
+  x = tf.stop_gradient(x)
+
+  def evaluate(y):
+    return change(x, conditioner(y))
+
+  # A first call, which also builds the network outside of the loops.
+  y = evaluate(x)
+  if conditioner.has_cache:
+    y = generate(x)
+  length = tf.shape(x)[-conditioner.events.rank]
 
   def settle(i, y, unused_settled):
     image = evaluate(y)

@@ -84,6 +84,10 @@ class OneHotEvents:
     """Maps each rank to its class, the inverse of `rank_classes`."""
     return sorting.one_hot_unrank(x, logits)
 
+  def take(self, x: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """Returns the tokens at positions, int32 `[..., length]`."""
+    return tf.gather(x, positions, axis=-2, batch_dims=positions.shape.rank - 1)
+
 
 class CodeEvents:
   """Events of int32 codes in `[0, K)`, shape `[..., length]`.
@@ -171,6 +175,10 @@ class CodeEvents:
   def unrank_classes(self, x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Maps each rank to its class, the inverse of `rank_classes`."""
     return sorting.unrank_codes(x, logits)
+
+  def take(self, x: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """Returns the tokens at positions, int32 `[..., length]`."""
+    return tf.gather(x, positions, axis=-1, batch_dims=positions.shape.rank - 1)
 
 
 Events = OneHotEvents | CodeEvents

@@ -5,11 +5,16 @@ import tensorflow as tf
 
 from discrete_lvm.ops import conditioners
 from discrete_lvm.ops import couplings
+from discrete_lvm.ops import events as events_lib
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import placement
 
 
 def sorting_forward(
-    x: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
+    x: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    mask: np.ndarray,
+    sorts_positions: bool = False,
 ) -> tf.Tensor:
   """Turns ranks into classes where `mask` is False, given the others.
 
@@ -18,6 +23,8 @@ def sorting_forward(
     conditioner: Sees the positions where `mask` is True, the others say
       nothing, and returns `K` channels, the logits of the classes.
     mask: Array of `bool`, shape `[length]`.
+    sorts_positions: Whether the positions that change stand in the order of
+      `placement.uncertainty_order` in `x`.
 
   Returns:
     Events like `x`.
@@ -28,15 +35,21 @@ def sorting_forward(
   """
   events = conditioner.events
   logits = _predict(x, conditioner, mask)
+  if sorts_positions:
+    order = placement.uncertainty_order(logits, mask)
+    x = events.take(x, tf.argsort(order))
   return events.where(mask, x, events.unrank_classes(x, logits))
 
 
 def sorting_inverse(
-    y: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
+    y: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    mask: np.ndarray,
+    sorts_positions: bool = False,
 ) -> tf.Tensor:
   """Inverts `sorting_forward`, whose arguments it takes."""
   logits = _predict(y, conditioner, mask)
-  return _rank(y, logits, conditioner.events, mask)
+  return _rank(y, logits, conditioner.events, mask, sorts_positions)
 
 
 def sorting_cross_entropy(
@@ -61,21 +74,43 @@ def sorting_cross_entropy(
 
 
 def sorting_inverse_and_cross_entropy(
-    y: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
+    y: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    mask: np.ndarray,
+    sorts_positions: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
   """Returns both, from one call of the network; arguments as for each."""
   events = conditioner.events
   logits = _predict(y, conditioner, mask)
-  return _rank(y, logits, events, mask), _cross_entropy(y, logits, events, mask)
+  return (
+      _rank(y, logits, events, mask, sorts_positions),
+      _cross_entropy(y, logits, events, mask),
+  )
 
 
-def _predict(
-    x: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
+def token_cross_entropies(
+    y: tf.Tensor, logits: tf.Tensor, events: events_lib.Events
 ) -> tf.Tensor:
-  """Returns the logits of the classes; no gradient passes to `x`."""
-  events = conditioner.events
-  couplings.check_length(x, mask, events)
-  logits = conditioner(events.keep(tf.stop_gradient(x), mask))
+  """Returns how badly each token is predicted.
+
+  Args:
+    y: Events, `[..., length, K]` or codes `[..., length]`. They get no
+      gradient.
+    logits: Floating `Tensor`, shape `[..., length, K]`.
+    events: The form of the events.
+
+  Returns:
+    `Tensor`, shape `[..., length]`, in nats, float32 at the least.
+  """
+  return tf.nn.sparse_softmax_cross_entropy_with_logits(
+      labels=events.codes(y), logits=floats.at_least_float32(logits)
+  )
+
+
+def check_logits(
+    logits: tf.Tensor, x: tf.Tensor, events: events_lib.Events
+) -> tf.Tensor:
+  """Returns what a conditioner said of events, `K` channels or a ValueError."""
   num_classes = events.num_classes(x)
   if logits.shape[-1] != num_classes:
     raise ValueError(
@@ -85,12 +120,23 @@ def _predict(
   return logits
 
 
-def _rank(y, logits, events, mask):
-  return events.where(mask, y, events.rank_classes(y, logits))
+def _predict(
+    x: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
+) -> tf.Tensor:
+  """Returns the logits of the classes; no gradient passes to `x`."""
+  events = conditioner.events
+  couplings.check_length(x, mask, events)
+  logits = conditioner(events.keep(tf.stop_gradient(x), mask))
+  return check_logits(logits, x, events)
+
+
+def _rank(y, logits, events, mask, sorts_positions):
+  x = events.where(mask, y, events.rank_classes(y, logits))
+  if sorts_positions:
+    x = events.take(x, placement.uncertainty_order(logits, mask))
+  return x
 
 
 def _cross_entropy(y, logits, events, mask):
-  nats = tf.nn.sparse_softmax_cross_entropy_with_logits(
-      labels=events.codes(y), logits=floats.at_least_float32(logits)
-  )
+  nats = token_cross_entropies(y, logits, events)
   return tf.reduce_sum(tf.where(mask, tf.zeros_like(nats), nats), axis=-1)

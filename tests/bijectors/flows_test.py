@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 from discrete_lvm import bijectors
 from discrete_lvm import distributions
 from discrete_lvm import ops
+from discrete_lvm.ops import placement
 from tests.bijectors import networks
 
 tfb = tfp.bijectors
@@ -17,7 +18,14 @@ tfd = tfp.distributions
 
 # The first three have shifts and scales, and a gradient to their networks.
 _AFFINE_FLOWS = ('bipartite', 'autoregressive', 'cached')
-_FLOWS = (*_AFFINE_FLOWS, 'sorting')
+_SORTING_FLOWS = (
+    'sorting',
+    'sorting positions',
+    'autoregressive sorting',
+    'placing',
+    'cached placing',
+)
+_FLOWS = (*_AFFINE_FLOWS, *_SORTING_FLOWS)
 
 
 def _flow(
@@ -37,21 +45,29 @@ def _flow(
     kwargs['num_classes'] = num_classes
   if kind in ('autoregressive', 'cached'):
     return bijectors.DiscreteAutoregressive(conditioner, **kwargs), network
+  if kind in ('autoregressive sorting', 'placing', 'cached placing'):
+    thresholds = None
+    if kind != 'autoregressive sorting':
+      thresholds = placement.even_thresholds(length, num_classes)
+    flow = bijectors.DiscreteAutoregressiveSorting(
+        conditioner, thresholds=thresholds, **kwargs
+    )
+    return flow, network
   mask = ops.alternating_mask(length)
-  if kind == 'sorting':
+  if kind in ('sorting', 'sorting positions'):
+    kwargs['sorts_positions'] = kind == 'sorting positions'
     return bijectors.DiscreteSorting(conditioner, mask, **kwargs), network
   return bijectors.DiscreteBipartite(conditioner, mask, **kwargs), network
 
 
 def _network(kind, length, num_classes, location_scale, seed):
-  has_scale = location_scale and kind != 'sorting'
+  has_scale = location_scale and kind not in _SORTING_FLOWS
   channels = num_classes * (2 if has_scale else 1)
-  if kind in ('bipartite', 'sorting'):
+  if kind in ('bipartite', 'sorting', 'sorting positions'):
     return networks.dense_network(length, num_classes, channels, seed)
-  network_class = {
-      'autoregressive': networks.CausalNetwork,
-      'cached': networks.CachedCausalNetwork,
-  }[kind]
+  network_class = networks.CausalNetwork
+  if kind in ('cached', 'cached placing'):
+    network_class = networks.CachedCausalNetwork
   order = np.random.default_rng(seed).permutation(length)
   network = network_class(channels, order, seed)
   network.build((None, length, num_classes))
