@@ -225,9 +225,15 @@ def main(argv: Sequence[str]) -> None:
   del argv
   names = flow_runs.names()
   text = text_lib.load(shared_flags.TEXT_FILE.value)
-  text_lib.windows(text.test, shared_flags.LENGTH.value)
+  length = shared_flags.LENGTH.value
+  text_lib.windows(text.test, length)
+  # What is wrong with the length of a model shows before any training.
+  for name in names:
+    flow_models.build_model(
+        name, length, text.num_classes, flow_runs.options(lambda step: 1.0), 0
+    )
   text_lib.encode(_PREFIX.value)
-  title = f'{text.description["source"]}, {shared_flags.LENGTH.value} characters'
+  title = f'{text.description["source"]}, {length} characters'
   known = flow_text_report.ngram_rows(text)
   flow_text_report.print_known(title, known)
   rows = runs.sweep(names, lambda name, seed: run(text, name, seed))

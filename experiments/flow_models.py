@@ -26,6 +26,9 @@ GRADIENTS = ('softmax', 'gumbel', 'reinmax')
 # what structure the data have.
 _STDDEV = 0.0
 _DILATIONS = (1, 2, 4, 8)
+# Of what multiscale flows tell of each other: further apart, characters of a
+# text tell next to nothing, and each layer takes seconds to trace.
+_MAX_DISTANCE = 16
 # Layers and heads.
 _TRANSFORMER = (2, 4)
 _FLOW = re.compile(
@@ -99,8 +102,8 @@ def build_model(
   - `scaled_` gives it a scale beside the shift, whatever the options say;
   - `placed_` lets a sorting one move positions by how sure predictions are;
   - `multiscale_` makes of a bipartite or sorting one a flow for each power of
-    two below the length: positions of that distance, every other one given the
-    rest, those of the greatest distance next to the base;
+    two below the length and 16: positions of that distance, every other one
+    given the rest, those of the greatest distance next to the base;
   - `rowsNUMBER_` cuts the positions in as many parts, each of which an
     autoregressive one changes by itself, all at once.
 
@@ -190,7 +193,7 @@ def _multiscale(kind, unused_index, shape, options, seed):
   length, num_classes = shape
   flows = []
   stride = 1
-  while stride < length:
+  while stride < min(length, _MAX_DISTANCE):
     positions = np.arange(0, length, stride)
     mask = dlvm.ops.alternating_mask(len(positions))
     shape = (len(positions), num_classes)

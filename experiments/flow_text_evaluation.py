@@ -1,12 +1,12 @@
 """What a discrete flow is worth as a model of text: bits, speed, samples."""
 
 from collections.abc import Callable
+import functools
 import math
 import statistics
 import time
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -27,8 +27,9 @@ def bits(
 
   Returns:
     'bits'; 'bits_stderr', the standard error of their mean over the examples;
-    and, if all flows sort, 'network_bits': what the networks pay who sample
-    each class themselves from their predictions, instead of ranking it.
+    and, if the flows rank each position once, 'network_bits': what the networks
+    would pay as a model that samples each class from its prediction, instead of
+    ranking it.
   """
   log_prob = tf.function(model.log_prob, reduce_retracing=True)
   found = _in_bits(model, -_over_batches(log_prob, codes))
@@ -36,11 +37,7 @@ def bits(
       'bits': float(np.mean(found)),
       'bits_stderr': float(np.std(found) / math.sqrt(len(found))),
   }
-  if model.flows and all(
-      getattr(flow, 'returns_cross_entropy', False)
-      or isinstance(flow, dlvm.layers.PermutePositions)
-      for flow in model.flows
-  ):
+  if _ranks_data(model):
     cross_entropy = tf.function(
         lambda codes: _cross_entropy(model, codes), reduce_retracing=True
     )
@@ -49,24 +46,54 @@ def bits(
   return measures
 
 
+def _ranks_data(model):
+  """Whether each position is ranked once, given positions of the data.
+
+  Of two couplings of the whole sequence the second is given ranks.
+  """
+  flows = [
+      flow
+      for flow in model.flows
+      if not isinstance(flow, dlvm.layers.PermutePositions)
+  ]
+  if model.base is not None or not flows:
+    return False
+  if not all(getattr(f, 'returns_cross_entropy', False) for f in flows):
+    return False
+  if len(flows) > 1 and not all(
+      isinstance(f, dlvm.layers.SubsequenceFlow) for f in flows
+  ):
+    return False
+  changed = sum(_changes(f, model.length).astype(int) for f in flows)
+  return int(np.max(changed)) == 1
+
+
 def _cross_entropy(model, codes):
   x = tf.one_hot(codes, model.num_classes)
-  # Positions that no flow changes are those of the base.
   total = 0.0
+  is_changed = np.zeros(model.length, bool)
   for flow in model.flows:
     if isinstance(flow, dlvm.layers.PermutePositions):
       x = flow(x)
       continue
     x, cross_entropy = flow(x, return_cross_entropy=True)
     total += cross_entropy
-  multiscale = [
-      flow for flow in model.flows if hasattr(flow, 'positions')
-      and flow.positions.ndim == 1
-  ]
-  if multiscale:
-    law = tf.nn.log_softmax(tf.convert_to_tensor(model.base_logits))
-    total -= tf.reduce_sum(law[0] * x[..., 0, :], axis=-1)
-  return total
+    is_changed |= _changes(flow, model.length)
+  # What no flow changes the base pays for.
+  law = tf.nn.log_softmax(tf.convert_to_tensor(model.base_logits))
+  nats = -tf.reduce_sum(law * x, axis=-1)
+  return total + tf.reduce_sum(tf.where(is_changed, tf.zeros_like(nats), nats), axis=-1)
+
+
+def _changes(flow, length):
+  """Returns where a sorting flow changes classes, `[length]`."""
+  if not isinstance(flow, dlvm.layers.SubsequenceFlow):
+    return ~getattr(flow, 'mask', np.zeros(length, bool))
+  positions = flow.positions
+  inner = _changes(flow.flow, positions.shape[-1])
+  changed = np.zeros(length, bool)
+  changed[positions[..., inner]] = True
+  return changed
 
 
 def generation(
@@ -88,14 +115,13 @@ def generation(
     a cache.
   """
   thousands = num_samples * model.length / 1000
-  measures = {'seconds_per_thousand': _time(model, num_samples) / thousands}
-  with_cache = [
-      owner for owner, name in _networks(model)
-      if hasattr(getattr(owner, name), 'step')
-  ]
-  if with_cache:
+  measures = {'seconds_per_thousand': _time(functools.partial(_sample, model), num_samples)
+      / thousands}
+  flows = [f for f in model.flows if _without_cache(f) is not None]
+  if flows or model.base is not None:
     measures['seconds_per_thousand_uncached'] = (
-        _time(_without_caches(model), num_samples, rounds=1) / thousands
+        _time(functools.partial(_sample_uncached, model), num_samples, rounds=1)
+        / thousands
     )
   return measures
 
@@ -188,11 +214,8 @@ def _in_bits(model, nats):
   return dlvm.ops.bits_per_dim(tf.constant(nats), model.length).numpy()
 
 
-def _time(model, num_samples, rounds=_ROUNDS):
-  @tf.function
-  def sample(seed):
-    return model.distribution().sample(num_samples, seed=seed)
-
+def _time(draw, num_samples, rounds=_ROUNDS):
+  sample = tf.function(functools.partial(draw, num_samples))
   sample(tf.constant([0, 0]))
   times = []
   for i in range(rounds):
@@ -202,56 +225,35 @@ def _time(model, num_samples, rounds=_ROUNDS):
   return statistics.median(times)
 
 
-def _networks(model):
-  """Yields the owner of each network, and its attribute."""
-  if model.base is not None:
-    yield model, 'base'
-  for flow in model.flows:
-    flow = getattr(flow, 'flow', flow)
-    if hasattr(flow, 'conditioner'):
-      yield flow, 'conditioner'
+def _sample(model, num_samples, seed):
+  return model.distribution().sample(num_samples, seed=seed)
 
 
-class _Uncached(keras.layers.Layer):
-  """A causal network, without its steps."""
-
-  def __init__(self, network):
-    super().__init__(name='uncached')
-    self._network = network
-    self.built = True
-
-  def call(self, inputs):
-    return self._network(inputs)
-
-
-class _Sampler:
-  """A model whose networks are without caches while it is traced."""
-
-  def __init__(self, model):
-    self._model = model
-
-  def distribution(self):
-    return _UncachedDistribution(self._model)
+def _sample_uncached(model, num_samples, seed):
+  # A function has no steps, as a network would.
+  if model.base is None:
+    logits = tf.convert_to_tensor(model.base_logits)
+    base = dlvm.distributions.FactorizedCategorical(logits)
+  else:
+    base = dlvm.distributions.AutoregressiveCategorical(
+        lambda x: model.base(x), model.length, model.num_classes
+    )
+  z = base.sample(num_samples, seed=seed)
+  for flow in reversed(model.flows):
+    bijector = _without_cache(flow)
+    z = flow.generate(z) if bijector is None else bijector.forward(z)
+  return z
 
 
-class _UncachedDistribution:
-  """Samples of a model, by networks without a cache."""
-
-  def __init__(self, model):
-    self._model = model
-
-  def sample(self, num_samples, seed):
-    owned = [(owner, name, getattr(owner, name))
-             for owner, name in _networks(self._model)]
-    for owner, name, network in owned:
-      setattr(owner, name, _Uncached(network))
-    try:
-      return self._model.distribution().sample(num_samples, seed=seed)
-    finally:
-      for owner, name, network in owned:
-        setattr(owner, name, network)
-
-
-def _without_caches(model):
-  return _Sampler(model)
-
+def _without_cache(flow):
+  """Returns an autoregressive flow as a bijector, or None for another."""
+  if isinstance(flow, dlvm.layers.DiscreteAutoregressiveFlow):
+    return dlvm.bijectors.DiscreteAutoregressive(lambda x: flow.conditioner(x))
+  if isinstance(flow, dlvm.layers.DiscreteAutoregressiveSortingFlow):
+    thresholds = flow.thresholds
+    if thresholds is not None:
+      thresholds = tf.convert_to_tensor(thresholds)
+    return dlvm.bijectors.DiscreteAutoregressiveSorting(
+        lambda x: flow.conditioner(x), thresholds=thresholds
+    )
+  return None

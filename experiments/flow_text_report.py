@@ -19,6 +19,7 @@ from experiments import text as text_lib
 # Order of the n-gram model in which the floors of flows are sought: of a higher
 # one the contexts are too many to search quickly.
 _FLOOR_ORDER = 4
+_NGRAMS = ((1, 'unigram'), (3, '3-gram'), (5, '5-gram'))
 _GROUPS = 16
 # Key of a result, heading, decimals.
 _COLUMNS = (
@@ -52,7 +53,7 @@ def ngram_rows(text: text_lib.Text) -> dict[str, float]:
     model of the training text the truth.
   """
   rows = {'alphabet': math.log2(text.num_classes)}
-  for order, label in ((1, 'unigram'), (3, '3-gram'), (5, '5-gram')):
+  for order, label in _NGRAMS:
     rows[label] = ngrams.ngram_bits(
         text.train, text.test, order, text.num_classes
     )

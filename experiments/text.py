@@ -130,6 +130,25 @@ def decode(codes: np.ndarray | tf.Tensor) -> str:
   return _ALPHABET[codes].tobytes().decode()
 
 
+def encode(characters: str) -> np.ndarray:
+  """Reads characters as codes: the inverse of `decode`.
+
+  Args:
+    characters: A `str` of spaces and a to z.
+
+  Returns:
+    uint8 array, shape `[len(characters)]`.
+
+  Raises:
+    ValueError: If there is another character.
+
+  Example:
+    >>> encode('a cat').tolist()
+    [1, 0, 3, 1, 20]
+  """
+  return _encode(characters.encode(), repr(characters))
+
+
 def windows(codes: np.ndarray, length: int) -> np.ndarray:
   """Cuts a text into consecutive examples, to evaluate on.
 

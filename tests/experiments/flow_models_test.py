@@ -35,6 +35,14 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
           'factorized+2xbipartite+12xsorting',
           ('factorized', ['bipartite'] * 2 + ['sorting'] * 12),
       ),
+      (
+          'lstm+2xrows4_scaled_autoregressive+placed_autoregressive_sorting',
+          (
+              'lstm',
+              ['rows4_scaled_autoregressive'] * 2
+              + ['placed_autoregressive_sorting'],
+          ),
+      ),
   )
   def test_reads_names(self, name, expected):
     self.assertEqual(flow_models.parse(name), expected)
@@ -48,6 +56,9 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
       'factorized+2 bipartite',
       'factorized+coupling',
       'Factorized',
+      'factorized+rows0_autoregressive',
+      'factorized+autoregressive_scaled',
+      'dense+bipartite',
   )
   def test_bad_names(self, name):
     with self.assertRaisesRegex(
@@ -67,6 +78,12 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
       ('factorized+bipartite', {'bipartite_network': 'convolution'}),
       ('factorized+2xsorting', {'bipartite_network': 'table'}),
       ('factorized+sorting+bipartite+autoregressive', {'gradient': 'reinmax'}),
+      ('convolution+scaled_bipartite', {}),
+      ('factorized+placed_autoregressive_sorting+scaled_autoregressive', {}),
+      ('factorized+rows3_forward_autoregressive', {}),
+      ('factorized+rows1_reversed_placed_autoregressive_sorting', {}),
+      ('factorized+multiscale_scaled_bipartite', {}),
+      ('factorized+multiscale_placed_sorting', {}),
   )
   def test_every_part_makes_a_distribution_that_trains(self, name, options):
     model = self.build(name, **options)
@@ -99,6 +116,43 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
       self.assertLen(np.unique(shifts[:, end]), 1)
       self.assertGreater(len(np.unique(shifts[:, 2 - end])), 1)
 
+  def test_forward_and_reversed_say_the_way(self):
+    codes = np.array(list(np.ndindex(4, 4, 4)), np.int32)
+    for name, end in (('forward', 0), ('reversed', 2)):
+      model = self.build(f'factorized+{name}_autoregressive', seed=3)
+      model.log_prob(codes)
+      z = tf.one_hot(codes, 4)
+      for flow in model.flows:
+        z = flow(z)
+      shifts = (np.argmax(z, axis=-1) - codes) % 4
+      self.assertLen(np.unique(shifts[:, end]), 1)
+      self.assertGreater(len(np.unique(shifts[:, 2 - end])), 1)
+
+  def test_multiscale_halves_the_distance(self):
+    model = flow_models.build_model(
+        'factorized+multiscale_placed_sorting', 40, 4, _OPTIONS, 0
+    )
+    changed = [f.positions[~f.flow.mask].tolist() for f in model.flows]
+    self.assertEqual(
+        changed,
+        [
+            list(range(1, 40, 2)),
+            list(range(2, 40, 4)),
+            list(range(4, 40, 8)),
+            list(range(8, 40, 16)),
+        ],
+    )
+    self.assertTrue(all(f.flow.sorts_positions for f in model.flows))
+
+  def test_rows_are_parts_of_one_length(self):
+    build = flow_models.build_model
+    model = build(
+        'factorized+rows2_forward_autoregressive', 6, 4, _OPTIONS, 0
+    )
+    self.assertAllEqual(model.flows[0].positions, [[0, 1, 2], [3, 4, 5]])
+    with self.assertRaisesRegex(ValueError, 'divides the length, 6; received 4'):
+      build('factorized+rows4_autoregressive', 6, 4, _OPTIONS, 0)
+
   @parameterized.parameters(
       ('all_but_one', ([0], [1], [2], [0])),
       ('alternating', ([1], [0, 2], [1], [0, 2])),
@@ -123,8 +177,10 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
       self.assertNotAllClose(a, c)
 
   def test_lists_temperatures(self):
-    model = self.build('factorized+2xbipartite+autoregressive')
-    self.assertAllClose(flow_models.temperatures(model), [0.5] * 3)
+    model = self.build(
+        'factorized+2xbipartite+autoregressive+rows3_autoregressive+sorting'
+    )
+    self.assertAllClose(flow_models.temperatures(model), [0.5] * 4)
 
 
 if __name__ == '__main__':

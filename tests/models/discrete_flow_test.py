@@ -537,5 +537,42 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
       model.fit(X, X, verbose=0)
 
 
+class GradientTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters('autoregressive', 'bipartite')
+  def test_gradient_of_one_shift_is_that_of_the_expected_loss(self, kind):
+    # Of a shift that is drawn from the softmax of its logits: on a factorised
+    # base the loss is linear in the shift of each position.
+    if kind == 'autoregressive':
+      network = layers.ContextTable(K, stddev=1.0, seed=0)
+      flow = layers.DiscreteAutoregressiveFlow(network)
+    else:
+      network = layers.BipartiteContextTable(K, MASK, 1.0, seed=0)
+      flow = layers.DiscreteBipartiteFlow(network, MASK)
+    model = models.DiscreteFlow([flow], LENGTH, K)
+    model.base_logits.assign(BASE_LOGITS)
+    with tf.GradientTape() as tape:
+      loss = -tf.reduce_sum(model.log_prob(X))
+    found = tape.gradient(loss, network.table.value)
+    costs = -tf.nn.log_softmax(tf.constant(BASE_LOGITS, tf.float32))
+    shifted = (X[..., np.newaxis] - np.arange(K)) % K
+    costs = tf.gather(
+        tf.broadcast_to(costs, [len(X), LENGTH, K]), shifted, batch_dims=2
+    )
+    changes = np.ones(LENGTH) if kind == 'autoregressive' else ~MASK
+    events = tf.one_hot(X, K)
+    if kind == 'bipartite':
+      events = tf.where(MASK[:, np.newaxis], events, 0.0)
+    with tf.GradientTape() as tape:
+      probs = tf.nn.softmax(network(events))
+      expected_costs = tf.reduce_sum(probs * costs, axis=-1)
+      expected = tf.reduce_sum(expected_costs * changes.astype('float32'))
+    expected = tape.gradient(expected, network.table.value)
+    self.assertGreater(tf.norm(tf.convert_to_tensor(expected)), 1.0)
+    self.assertAllClose(
+        tf.convert_to_tensor(found), tf.convert_to_tensor(expected), atol=1e-4
+    )
+
+
 if __name__ == '__main__':
   tf.test.main()

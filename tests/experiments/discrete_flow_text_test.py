@@ -1,0 +1,166 @@
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+
+from experiments import discrete_flow_text
+from experiments import flow_models
+from experiments import flow_text_evaluation
+from experiments import flow_text_report
+from experiments import text
+from tests.experiments import flow_binary
+
+_OPTIONS = flow_models.Options(
+    causal_network='convolution',
+    bipartite_network='dense',
+    units=8,
+    masks='alternating',
+    with_scale=False,
+    gradient='softmax',
+    temperature=1.0,
+)
+
+
+def _model(name, length=8):
+  model = flow_models.build_model(name, length, 27, _OPTIONS, seed=0)
+  model.log_prob(np.zeros([1, length], np.int32))
+  logits = np.random.default_rng(0).normal(size=[length, 27])
+  if model.base is None:
+    model.base_logits.assign(logits)
+  return model
+
+
+class DiscreteFlowTextTest(flow_binary.FlowBinaryTestCase):
+
+  tiny = {
+      **flow_binary.FlowBinaryTestCase.tiny,
+      'causal_network': 'convolution',
+      'length': 8,
+      'num_generated': 2,
+      'prefix': 'it is',
+      'models': ['factorized'],
+  }
+
+  def setUp(self):
+    super().setUp()
+    self.output_dir.mkdir(parents=True)
+    codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=4000)
+    self.text_file = str(self.output_dir / 'text')
+    with open(self.text_file, 'w', encoding='ascii') as file:
+      file.write(text.decode(codes))
+    # The 5-gram takes seconds, whatever the text.
+    self.enter_context(
+        mock.patch.object(flow_text_report, '_FLOOR_ORDER', 2)
+    )
+    self.enter_context(
+        mock.patch.object(flow_text_report, '_NGRAMS', ((1, 'unigram'),))
+    )
+
+  def test_runs(self):
+    placed = 'factorized+forward_placed_autoregressive_sorting'
+    names = ['convolution', placed]
+    flags = {'text_file': self.text_file, 'models': names}
+    printed = self.run_main(discrete_flow_text, **flags)
+    self.assertRegex(printed, r'alphabet *│ *4\.755')
+    for name in names:
+      found = self.results(name)
+      self.assertBetween(found['bits'], 1.5, 6)
+      self.assertGreater(found['seconds_per_thousand_uncached'], 0)
+    self.assertLess(found['network_bits'], found['bits'] + 0.5)
+    for name in ('speed.png', 'training.png'):
+      self.assertGreater(np.std(self.picture(name)), 5)
+    self.assertIn(f'| {placed}', (self.output_dir / 'results.md').read_text())
+    samples = (self.output_dir / 'convolution/seed_0/samples.txt').read_text()
+    lines = [line for line in samples.split('\n') if len(line) == 8]
+    self.assertGreaterEqual(sum(l.startswith('it is') for l in lines), 5)
+    begin = (self.output_dir / placed / 'seed_0/results.json').read_text()
+    self.run_main(discrete_flow_text, **flags)
+    again = (self.output_dir / placed / 'seed_0/results.json').read_text()
+    self.assertEqual(begin, again)
+
+  def test_bad_flags(self):
+    for flags, message in (
+        ({'models': ['factorized+flow']}, 'Expected a model'),
+        ({'prefix': 'It'}, "'I'"),
+        ({'length': 100_000}, 'Expected a `length`'),
+        (
+            {'models': ['factorized+rows3_autoregressive']},
+            'rows that divides the length, 8; received 3',
+        ),
+    ):
+      line = self.run_failing(
+          discrete_flow_text, **{'text_file': self.text_file, **flags}
+      )
+      self.assertIn(message, line)
+
+
+class FlowTextEvaluationTest(tf.test.TestCase):
+
+  def test_bits(self):
+    model = _model('factorized')
+    codes = np.random.default_rng(1).integers(27, size=[70, 8])
+    found = flow_text_evaluation.bits(model, codes)
+    nats = -model.log_prob(codes).numpy() / 8 / np.log(2)
+    self.assertAllClose(found['bits'], nats.mean())
+    self.assertAllClose(found['bits_stderr'], nats.std() / np.sqrt(70))
+    self.assertNotIn('network_bits', found)
+
+  def test_network_bits_are_those_of_the_predictions(self):
+    codes = np.random.default_rng(1).integers(27, size=[9, 8])
+    model = _model('factorized+forward_placed_autoregressive_sorting')
+    found = flow_text_evaluation.bits(model, codes)
+    network = model.flows[0].conditioner
+    log_probs = tf.nn.log_softmax(network(tf.one_hot(codes, 27)))
+    nats = -tf.reduce_sum(log_probs * tf.one_hot(codes, 27)) / 72
+    self.assertAllClose(found['network_bits'], nats / np.log(2))
+    model = _model('factorized+multiscale_sorting')
+    found = flow_text_evaluation.bits(model, codes)
+    # All but the first character are predicted.
+    total = -tf.nn.log_softmax(model.base_logits.value)[0].numpy()[codes[:, 0]]
+    x = tf.one_hot(codes, 27)
+    for flow in model.flows:
+      total += flow(x, return_cross_entropy=True)[1]
+    self.assertAllClose(
+        found['network_bits'], np.mean(total) / 8 / np.log(2), rtol=1e-5
+    )
+    for name in ('factorized+2xsorting', 'convolution+multiscale_sorting'):
+      self.assertNotIn(
+          'network_bits', flow_text_evaluation.bits(_model(name), codes)
+      )
+
+  def test_continues_a_prefix(self):
+    prefix = text.encode('a cat')
+    for name, given in (
+        ('convolution', True),
+        ('factorized+forward_autoregressive', True),
+        ('factorized+2xforward_autoregressive_sorting', True),
+        ('factorized+forward_placed_autoregressive_sorting', False),
+        ('factorized+reversed_autoregressive', False),
+        ('factorized+bipartite', False),
+    ):
+      found = flow_text_evaluation.continuations(
+          _model(name), prefix, 6, seed=[0, 1]
+      )
+      if not given:
+        self.assertIsNone(found)
+        continue
+      self.assertAllEqual(found[:, :5], np.tile(prefix, [6, 1]))
+      self.assertGreater(len(np.unique(found[:, 5:], axis=0)), 3)
+
+  def test_continuations_have_the_law_of_the_model(self):
+    # The class after the prefix is drawn from its law given the prefix.
+    for name in ('convolution', 'factorized+forward_autoregressive'):
+      model = _model(name, length=2)
+      pairs = np.stack([np.full(27, 3), np.arange(27)], -1).astype(np.int32)
+      law = tf.nn.softmax(model.log_prob(pairs))
+      found = flow_text_evaluation.continuations(
+          model, np.array([3]), 20_000, seed=[0, 1]
+      )
+      shares = np.bincount(found[:, 1], minlength=27) / 20_000
+      # Five standard deviations.
+      bound = 5 * np.sqrt(law * (1 - law) / 20_000)
+      self.assertAllLess(np.abs(shares - law) - bound, 0)
+
+
+if __name__ == '__main__':
+  tf.test.main()
