@@ -1,7 +1,7 @@
 r"""Trains discrete flows on text, beside n-grams and autoregressive models.
 
-The experiment of Tran et al. (2019), Section 5.4, with exact likelihoods: bits a
-character of the test text, how long a thousand characters take, and samples.
+The experiment of Tran et al. (2019), Section 5.4, with exact likelihoods: bits
+a character of the test text, how long a thousand characters take, and samples.
 `docs/discrete_flows_text.md` says what each flow can reach, and why.
 
   python -m experiments.discrete_flow_text
@@ -130,9 +130,7 @@ def run(text: text_lib.Text, name: str, seed: int) -> dict[str, Any]:
     validation = text_lib.windows(text.validation, length)
     _write_samples(run_dir / 'samples.txt', model, f'{name}, seed {seed}')
     return {
-        **flow_text_evaluation.bits(
-            model, text_lib.windows(text.test, length)
-        ),
+        **flow_text_evaluation.bits(model, text_lib.windows(text.test, length)),
         'validation_bits': flow_text_evaluation.bits(model, validation)['bits'],
         **flow_text_evaluation.generation(model, _NUM_GENERATED.value),
         'cpu_seconds': cpu_seconds,
@@ -174,10 +172,7 @@ def _train(text, name, seed, run_dir):
           flow_base.FitBase(
               _random_examples(text, _NUM_FITTED, seed), _EVAL_BATCH_SIZE
           ),
-          *(
-              schedule(w, temperature)
-              for w in flow_models.temperatures(model)
-          ),
+          *(schedule(w, temperature) for w in flow_models.temperatures(model)),
       ],
       tf.data.Dataset.from_tensor_slices(watched).batch(_EVAL_BATCH_SIZE),
   )

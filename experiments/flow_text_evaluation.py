@@ -82,7 +82,9 @@ def _cross_entropy(model, codes):
   # What no flow changes the base pays for.
   law = tf.nn.log_softmax(tf.convert_to_tensor(model.base_logits))
   nats = -tf.reduce_sum(law * x, axis=-1)
-  return total + tf.reduce_sum(tf.where(is_changed, tf.zeros_like(nats), nats), axis=-1)
+  return total + tf.reduce_sum(
+      tf.where(is_changed, tf.zeros_like(nats), nats), axis=-1
+  )
 
 
 def _changes(flow, length):
@@ -115,8 +117,12 @@ def generation(
     a cache.
   """
   thousands = num_samples * model.length / 1000
-  measures = {'seconds_per_thousand': _time(functools.partial(_sample, model), num_samples)
-      / thousands}
+  measures = {
+      'seconds_per_thousand': _time(
+          functools.partial(_sample, model), num_samples
+      )
+      / thousands
+  }
   flows = [f for f in model.flows if _without_cache(f) is not None]
   if flows or model.base is not None:
     measures['seconds_per_thousand_uncached'] = (

@@ -191,9 +191,7 @@ def draw_speed(
         fontsize=7,
     )
   axes.set_xscale('log')
-  axes.set_xlabel(
-      'CPU seconds for a thousand characters (filled: with caches)'
-  )
+  axes.set_xlabel('CPU seconds for a thousand characters (filled: with caches)')
   axes.set_ylabel('bits a character, test')
   axes.grid(color='#e5e5e5', linewidth=0.7)
   axes.set_axisbelow(True)
@@ -217,9 +215,7 @@ def draw_training(
   axes = figure.add_subplot()
   for i, (name, (seconds, bits)) in enumerate(curves.items()):
     style = '-' if i < 10 else '--'
-    axes.plot(
-        seconds, bits, style, color=f'C{i % 10}', marker='.', label=name
-    )
+    axes.plot(seconds, bits, style, color=f'C{i % 10}', marker='.', label=name)
   axes.set_xlabel('CPU seconds of training')
   axes.set_ylabel('bits a character, validation')
   axes.grid(color='#e5e5e5', linewidth=0.7)

@@ -22,9 +22,9 @@ class DiscreteAutoregressiveSorting(conditioned_bijector.ConditionedBijector):
   the rank given how sure the prediction was. A position's place depends on what
   comes before it alone, so that this is a permutation of the event space, too.
 
-  `inverse` takes one call of the network. `forward` is one graph loop and has no
-  gradient, as that of `DiscreteAutoregressive`. The gradient of `inverse` to the
-  event is that of a permutation, and there is none to the network: minimise
+  `inverse` takes one call of the network. `forward` is one graph loop and has
+  no gradient, as that of `DiscreteAutoregressive`. The gradient of `inverse` to
+  the event is that of a permutation, and there is none to the network: minimise
   `cross_entropy`.
 
   TFP caches: outside of a `tf.function`, while an earlier result is alive, the

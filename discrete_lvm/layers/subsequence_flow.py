@@ -20,8 +20,8 @@ class SubsequenceFlow(keras.layers.Layer):
     conditions on are still those of the data, which the next one takes up. So
     `log2(length)` layers condition every position on its neighbours among those
     that `generate` made before, and their cost is that of two.
-  - Several sequences at once, as rows: a flow of one row changes each by itself.
-    Autoregressive, it takes as many steps as a row is long.
+  - Several sequences at once, as rows: a flow of one row changes each by
+    itself. Autoregressive, it takes as many steps as a row is long.
 
   Args:
     flow: Keras layer of events `[..., n, K]` with a method `generate`, such as
@@ -45,8 +45,8 @@ class SubsequenceFlow(keras.layers.Layer):
 
   Raises:
     ValueError: If `flow` is no Keras layer with a method `generate`,
-      `positions` are not of this form or not all in the sequence, or as the flow
-      raises.
+      `positions` are not of this form or not all in the sequence, or as the
+      flow raises.
 
   Example:
     >>> made = dlvm.layers.MADE(num_outputs=3, hidden_units=[8], seed=0)

@@ -10,9 +10,7 @@ from discrete_lvm.ops import placement
 from discrete_lvm.ops import sorting_couplings
 
 
-def predict(
-    y: tf.Tensor, conditioner: conditioners.Conditioner
-) -> tf.Tensor:
+def predict(y: tf.Tensor, conditioner: conditioners.Conditioner) -> tf.Tensor:
   """Returns the logits of each class given those before it.
 
   Args:

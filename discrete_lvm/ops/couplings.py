@@ -127,7 +127,9 @@ def decode(
     change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     generate: Callable[[tf.Tensor], tf.Tensor],
 ) -> tf.Tensor:
-  """Solves `y = change(x, conditioner(y))` for `y`, as `autoregressive_forward`.
+  """Solves `y = change(x, conditioner(y))` for `y`, by a graph loop.
+
+  `autoregressive_forward` says how.
 
   Args:
     x: Events, `[..., length, K]` or codes `[..., length]`.

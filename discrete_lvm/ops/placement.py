@@ -35,7 +35,8 @@ def uncertainty(logits: tf.Tensor, name: str = 'uncertainty') -> tf.Tensor:
 
   Example:
     >>> from discrete_lvm.ops import placement
-    >>> placement.uncertainty([[9., 0., 0.], [1., 1., 1.], [9., 8., 0.]]).numpy()
+    >>> logits = [[9., 0., 0.], [1., 1., 1.], [9., 8., 0.]]
+    >>> placement.uncertainty(logits).numpy()
     array([128, 384, 224], dtype=int32)
   """
   with tf.name_scope(name):

@@ -18,7 +18,7 @@ def _least(contexts, maps):
   best = np.inf
   for chosen in itertools.product(range(len(maps)), repeat=len(contexts.probs)):
     base = np.zeros(maps.shape[-1])
-    for weight, probs, index in zip(contexts.weights, contexts.probs, chosen):
+    for weight, probs, index in zip(*contexts, chosen, strict=True):
       np.add.at(base, maps[index], weight * probs)
     best = min(best, flow_floors.entropy_bits(base))
   return best
@@ -34,7 +34,7 @@ class FlowFloorsTest(parameterized.TestCase):
         flow_floors.rank_floor(contexts), _least(contexts, maps), places=9
     )
 
-  @parameterized.product(seed=range(4), with_scale=(False, True))
+  @parameterized.product(seed=(0, 1, 2, 3), with_scale=(False, True))
   def test_finds_the_best_maps(self, seed, with_scale):
     contexts = _contexts(num_contexts=4, num_classes=4, seed=seed)
     maps = flow_floors.affine_maps(4, with_scale)
@@ -71,9 +71,7 @@ class FlowFloorsTest(parameterized.TestCase):
     codes = np.random.default_rng(0).integers(3, size=500) ** 2 % 3
     chain = flow_floors.ngram_contexts(codes, 3, num_classes=3)
     joint = (chain.weights[:, np.newaxis] * chain.probs).reshape([3, 3, 3])
-    np.testing.assert_allclose(
-        joint.sum(0).ravel(), chain.weights, atol=1e-8
-    )
+    np.testing.assert_allclose(joint.sum(0).ravel(), chain.weights, atol=1e-8)
     self.assertAlmostEqual(chain.weights.sum(), 1, places=9)
     frequent = flow_floors.frequent(chain, 0.05)
     self.assertLess(len(frequent.weights), 9)

@@ -146,11 +146,11 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_rows_are_parts_of_one_length(self):
     build = flow_models.build_model
-    model = build(
-        'factorized+rows2_forward_autoregressive', 6, 4, _OPTIONS, 0
-    )
+    model = build('factorized+rows2_forward_autoregressive', 6, 4, _OPTIONS, 0)
     self.assertAllEqual(model.flows[0].positions, [[0, 1, 2], [3, 4, 5]])
-    with self.assertRaisesRegex(ValueError, 'divides the length, 6; received 4'):
+    with self.assertRaisesRegex(
+        ValueError, 'divides the length, 6; received 4'
+    ):
       build('factorized+rows4_autoregressive', 6, 4, _OPTIONS, 0)
 
   @parameterized.parameters(

@@ -57,9 +57,15 @@ class PlacementTest(tf.test.TestCase, parameterized.TestCase):
     for chosen in (None, order):
       place = tf.function(placement.place, jit_compile=jit_compile)
       slots = place(targets, chosen).numpy()
-      self.assertAllEqual(np.sort(slots), np.broadcast_to(np.arange(length), slots.shape))
+      self.assertAllEqual(
+          np.sort(slots), np.broadcast_to(np.arange(length), slots.shape)
+      )
       in_turn = np.arange(length) if chosen is None else order
-      for row, target in zip(slots.reshape([-1, length]), targets.reshape([-1, length])):
+      for row, target in zip(
+          slots.reshape([-1, length]),
+          targets.reshape([-1, length]),
+          strict=True,
+      ):
         self.assertAllEqual(row[in_turn], _greedy(target[in_turn]))
 
   def test_a_slot_depends_on_what_comes_before(self):

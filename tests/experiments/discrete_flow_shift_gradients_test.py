@@ -1,0 +1,51 @@
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+
+from experiments import discrete_flow_shift_gradients as binary_under_test
+from experiments import flow_floors
+from experiments import text
+from tests.experiments import binary
+
+
+class DiscreteFlowShiftGradientsTest(
+    binary.BinaryTestCase, parameterized.TestCase
+):
+
+  @parameterized.parameters(*binary_under_test.GRADIENTS)
+  def test_finds_the_shifts(self, gradient):
+    # A law and its rotations: shifts undo them all.
+    law = np.array([0.7, 0.15, 0.1, 0.05, 0.0])
+    probs = np.stack([np.roll(law, shift) for shift in (0, 3, 1, 2)])
+    contexts = flow_floors.Contexts(probs, np.full(4, 0.25))
+    bits = binary_under_test.descend(
+        contexts, gradient, 'likeliest', 'fitted', num_steps=5
+    )
+    self.assertAlmostEqual(bits, float(flow_floors.entropy_bits(law)), 4)
+    bits = binary_under_test.descend(
+        contexts, gradient, 'identity', 'stepped', num_steps=1
+    )
+    least = flow_floors.rank_floor(contexts)
+    unigram = flow_floors.entropy_bits(contexts.weights @ contexts.probs)
+    self.assertBetween(bits, least - 1e-4, unigram + 1e-4)
+
+  def test_runs(self):
+    self.output_dir.mkdir(parents=True)
+    codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=4000)
+    text_file = str(self.output_dir / 'text')
+    with open(text_file, 'w', encoding='ascii') as file:
+      file.write(text.decode(codes))
+    with (
+        mock.patch.object(binary_under_test, 'GRADIENTS', ('gumbel',)),
+        mock.patch.object(binary_under_test, 'STARTS', ('random',)),
+    ):
+      printed = self.run_main(
+          binary_under_test, text_file=text_file, order=2, num_descents=2
+      )
+    self.assertRegex(printed, r'gumbel *│ random *│ [12]\.\d{3}')
+
+
+if __name__ == '__main__':
+  absltest.main()
