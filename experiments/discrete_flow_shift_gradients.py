@@ -2,9 +2,9 @@ r"""Compares gradients of a shift where its floor is known and a table suffices.
 
 One autoregressive flow of location alone, on a base of one law for all
 positions, models a source of n-grams. Its shift is a table over all contexts,
-and the loss is the exact expectation over the source: neither capacity nor noise
-of the data stand between a gradient and the floor of `flow_floors`. What is left
-are the gradient of the argmax and the way that the optimiser goes.
+and the loss is the exact expectation over the source: neither capacity nor
+noise of the data stand between a gradient and the floor of `flow_floors`. What
+is left are the gradient of the argmax and the way that the optimiser goes.
 
   python -m experiments.discrete_flow_shift_gradients --text_file=text8
 
@@ -104,7 +104,7 @@ def descend(
   def law(shift):
     return tf.einsum('cjs,cs->j', moved, shift)
 
-  @tf.function
+  @tf.function(autograph=False)
   def step(i):
     with tf.GradientTape() as tape:
       shift = _choose(gradient, shift_logits.value, dlvm.ops.fold_in(seed, i))

@@ -34,7 +34,7 @@ class FitBase(keras.callbacks.Callback):
 
   @functools.cached_property
   def _mean(self):
-    return tf.function(functools.partial(_total, self.model))
+    return tf.function(functools.partial(_total, self.model), autograph=False)
 
   def on_train_begin(self, logs=None):
     # A run that is resumed has a base.
@@ -60,7 +60,9 @@ def fit(
   """
   if model.base is not None:
     return
-  total = total or tf.function(functools.partial(_total, model))
+  total = total or tf.function(
+      functools.partial(_total, model), autograph=False
+  )
   counts = sum(total(codes).numpy().astype(np.float64) for codes in batches)
   law = counts.mean(axis=0) + 1 / counts.shape[-1]
   counts += _PSEUDO_COUNT * law / law.sum()

@@ -31,16 +31,14 @@ def bits(
     would pay as a model that samples each class from its prediction, instead of
     ranking it.
   """
-  log_prob = tf.function(model.log_prob, reduce_retracing=True)
+  log_prob = _compiled(model.log_prob)
   found = _in_bits(model, -_over_batches(log_prob, codes))
   measures = {
       'bits': float(np.mean(found)),
       'bits_stderr': float(np.std(found) / math.sqrt(len(found))),
   }
   if _ranks_data(model):
-    cross_entropy = tf.function(
-        lambda codes: _cross_entropy(model, codes), reduce_retracing=True
-    )
+    cross_entropy = _compiled(functools.partial(_cross_entropy, model))
     found = _in_bits(model, _over_batches(cross_entropy, codes))
     measures['network_bits'] = float(np.mean(found))
   return measures
@@ -174,7 +172,7 @@ def continuations(
   if model.base is not None or not all(map(_keeps_order, model.flows)):
     return None
 
-  @tf.function
+  @tf.function(autograph=False)
   def draw():
     # From another object, for TFP would return what it has seen.
     ranks = model.distribution().bijector.inverse(
@@ -196,7 +194,7 @@ def _keeps_order(flow):
   return isinstance(flow, layers.DiscreteAutoregressiveFlow)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _continue(model, given, is_given, seed):
   def step(t, codes):
     logits = tf.cast(model.base(codes)[:, t], tf.float32)
@@ -206,6 +204,10 @@ def _continue(model, given, is_given, seed):
     return t + 1, tf.where(is_here, code[:, tf.newaxis], codes)
 
   return tf.while_loop(lambda t, _: t < model.length, step, (0, given))[1]
+
+
+def _compiled(function):
+  return tf.function(function, autograph=False, reduce_retracing=True)
 
 
 def _over_batches(function: Callable, codes: np.ndarray) -> np.ndarray:
@@ -221,7 +223,7 @@ def _in_bits(model, nats):
 
 
 def _time(draw, num_samples, rounds=_ROUNDS):
-  sample = tf.function(functools.partial(draw, num_samples))
+  sample = _compiled(functools.partial(draw, num_samples))
   sample(tf.constant([0, 0]))
   times = []
   for i in range(rounds):
