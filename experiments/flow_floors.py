@@ -79,6 +79,28 @@ def ngram_contexts(
   return Contexts(probs.reshape([-1, num_classes]), law.reshape(-1))
 
 
+def between(chain: Contexts, distance: int) -> Contexts:
+  """Returns the law of a class between two others, of a chain of bigrams.
+
+  Args:
+    chain: `ngram_contexts` of order 2: all `K` contexts.
+    distance: Positions from the class to each of its neighbours.
+
+  Returns:
+    `Contexts`, one for each pair of neighbours.
+
+  Example:
+    >>> chain = Contexts(np.array([[0.9, 0.1], [0.1, 0.9]]), np.full(2, 0.5))
+    >>> between(chain, 1).probs.round(2).tolist()
+    [[0.99, 0.01], [0.5, 0.5], [0.5, 0.5], [0.01, 0.99]]
+  """
+  step = np.linalg.matrix_power(chain.probs, distance)
+  both = step @ step
+  laws = step[:, np.newaxis, :] * step.T / both[..., np.newaxis]
+  weights = chain.weights[:, np.newaxis] * both
+  return Contexts(laws.reshape([-1, len(step)]), weights.reshape(-1))
+
+
 def frequent(contexts: Contexts, least: float = 1e-7) -> Contexts:
   """Leaves out contexts that hardly ever occur, to save time.
 

@@ -36,8 +36,9 @@ class DiscreteFlow(model.Model):
   Args:
     flows: Keras layers from data to base, the order in which `log_prob` applies
       them: `layers.DiscreteAutoregressiveFlow`, `DiscreteBipartiteFlow`,
-      `DiscreteSortingFlow`, `PermutePositions`, or others that map one-hot
-      events when called and back in `generate`. None at all leaves the base.
+      `DiscreteSortingFlow`, `DiscreteAutoregressiveSortingFlow`,
+      `SubsequenceFlow`, `PermutePositions`, or others that map one-hot events
+      when called and back in `generate`. None at all leaves the base.
     length: Number of tokens of an event, at least 1.
     num_classes: Number of classes K of a token, at least 2.
     base: None, for independent tokens with a law of its own at each position, a

@@ -77,6 +77,20 @@ class FlowFloorsTest(parameterized.TestCase):
     self.assertLess(len(frequent.weights), 9)
     self.assertAlmostEqual(frequent.weights.sum(), 1, places=9)
 
+  def test_couplings_over_all_distances_lose_nothing_to_the_chain(self):
+    rng = np.random.default_rng(0)
+    codes = np.cumsum(rng.choice([0, 0, 0, 1, 2], size=3000)) % 4
+    chain = flow_floors.ngram_contexts(codes, 2, num_classes=4)
+    unigram = flow_floors.entropy_bits(chain.weights)
+    total = unigram / 64
+    for distance in (1, 2, 4, 8, 16, 32):
+      between = flow_floors.between(chain, distance)
+      np.testing.assert_allclose(between.probs.sum(-1), 1)
+      total += between.entropy() / (2 * distance)
+    # Next to nothing is left to tell at a distance of 64.
+    self.assertAlmostEqual(total, chain.entropy(), places=6)
+    self.assertLess(flow_floors.between(chain, 1).entropy(), chain.entropy())
+
 
 if __name__ == '__main__':
   absltest.main()
