@@ -16,10 +16,10 @@ to report. First comes what n-grams pay on the same split, and what the best
 flows on a factorised base would, were an n-gram model the truth.
 
 It leaves in the output directory a directory for each run, in which are
-samples.txt, metrics.jsonl and results.json; results.md, the table; speed.png,
-quality against the time of generation; and training.png, validation bits over
-the time of training. The same command started again goes on where it was
-killed.
+samples.txt, metrics.jsonl, model.keras and results.json; results.md, the table;
+speed.png, quality against the time of generation; and training.png, validation
+bits over the time of training. The same command started again goes on where it
+was killed.
 
 References:
   Dustin Tran, Keyon Vafa, Kumar Krishna Agrawal, Laurent Dinh, Ben Poole.
@@ -46,6 +46,7 @@ from experiments import flow_text_evaluation
 from experiments import flow_text_report
 from experiments import launch
 from experiments import runs
+from experiments import saved_models
 from experiments import schedules
 from experiments import shared_flags
 from experiments import text as text_lib
@@ -88,11 +89,9 @@ _NUM_FITTED_LAST = 1024
 _EVAL_BATCH_SIZE = 32
 _NUM_SAMPLES = 5
 _CONFIG_FLAGS = (
+    *runs.CONFIG,
     shared_flags.LENGTH,
-    shared_flags.BATCH_SIZE,
-    shared_flags.LEARNING_RATE,
     shared_flags.TEMPERATURE_SCHEDULE,
-    shared_flags.JIT,
     shared_flags.UNITS,
     flow_runs.CAUSAL_NETWORK,
     flow_runs.BIPARTITE_NETWORK,
@@ -124,11 +123,9 @@ def run(text: text_lib.Text, name: str, seed: int) -> dict[str, Any]:
   def measure(model):
     cpu_seconds = time.process_time() - begin
     length = model.length
-    flow_base.fit(
-        model, _batches(_random_examples(text, _NUM_FITTED_LAST, seed))
-    )
     validation = text_lib.windows(text.validation, length)
-    _write_samples(run_dir / 'samples.txt', model, f'{name}, seed {seed}')
+    if dlvm.training.is_chief():
+      _write_samples(run_dir / 'samples.txt', model, f'{name}, seed {seed}')
     return {
         **flow_text_evaluation.bits(model, text_lib.windows(text.test, length)),
         'validation_bits': flow_text_evaluation.bits(model, validation)['bits'],
@@ -176,6 +173,8 @@ def _train(text, name, seed, run_dir):
       ],
       tf.data.Dataset.from_tensor_slices(watched).batch(_EVAL_BATCH_SIZE),
   )
+  flow_base.fit(model, _batches(_random_examples(text, _NUM_FITTED_LAST, seed)))
+  saved_models.write(run_dir, model)
   return model
 
 
@@ -232,6 +231,8 @@ def main(argv: Sequence[str]) -> None:
   known = flow_text_report.ngram_rows(text)
   flow_text_report.print_known(title, known)
   rows = runs.sweep(names, lambda name, seed: run(text, name, seed))
+  if not dlvm.training.is_chief():
+    return
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   flow_text_report.report(
       output_dir,

@@ -203,11 +203,8 @@ def run_all(experiment: Experiment) -> None:
   rows = runs.sweep(
       checked_names, lambda name, seed: run(experiment, name, seed)
   )
-<<<<<<< HEAD
   if not dlvm.training.is_chief():
     return
-=======
->>>>>>> ad04735 (Measure gradients of a shift against the floor of its family (in progress))
   flow_table.print_table(
       experiment.title,
       {

@@ -27,6 +27,8 @@ _COLUMNS = (
     ('bits_stderr', 'error', 3),
     ('validation_bits', 'validation', 3),
     ('network_bits', 'network', 3),
+    ('rank_bits', 'ranks', 3),
+    ('shift_bits', 'shift', 3),
     ('seconds_per_thousand', 'seconds/1000', 3),
     ('seconds_per_thousand_uncached', 'uncached', 3),
     ('num_weights', 'weights', 0),
@@ -35,7 +37,9 @@ _COLUMNS = (
 _CAPTION = (
     'bits: exact, a character of the test text, mean (least to most) over the'
     ' seeds; error: its standard error over examples; network: what the'
-    ' predictions that a sorting flow ranks are worth themselves; seconds/1000:'
+    ' predictions that a sorting flow ranks are worth themselves; ranks, shift:'
+    ' what ranks that stay in place, and shifts by the likeliest class, would'
+    ' leave of them; seconds/1000:'
     ' CPU seconds for a thousand characters, with caches and without; training:'
     ' CPU seconds. The best of the validation text is marked *.'
 )

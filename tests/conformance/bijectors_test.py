@@ -39,9 +39,21 @@ def _autoregressive():
   return _case(lambda: bijectors.DiscreteAutoregressive(network), X)
 
 
-def _bipartite(cls, channels):
+def _autoregressive_sorting():
+  network = layers.MADE(K, [4], seed=0)
+  network.build((None, LENGTH, K))
+  thresholds = np.float32([200.0, 300.0])
+  return _case(
+      lambda: bijectors.DiscreteAutoregressiveSorting(
+          network, thresholds=thresholds
+      ),
+      X,
+  )
+
+
+def _bipartite(cls, channels, **kwargs):
   network = networks.dense_network(LENGTH, K, channels)
-  return _case(lambda: cls(network, MASK), X)
+  return _case(lambda: cls(network, MASK, **kwargs), X)
 
 
 def _one_hot():
@@ -60,8 +72,11 @@ CASES = {
         RNG.normal(size=[2, 4, 3]).astype('float32'),
     ),
     'DiscreteAutoregressive': _autoregressive,
+    'DiscreteAutoregressiveSorting': _autoregressive_sorting,
     'DiscreteBipartite': lambda: _bipartite(bijectors.DiscreteBipartite, 2 * K),
-    'DiscreteSorting': lambda: _bipartite(bijectors.DiscreteSorting, K),
+    'DiscreteSorting': lambda: _bipartite(
+        bijectors.DiscreteSorting, K, sorts_positions=True
+    ),
     'ModularAffine': lambda: _case(
         lambda: bijectors.ModularAffine(X[::-1], np.roll(X, 1, axis=-1)), X
     ),

@@ -112,6 +112,11 @@ LAYERS = {
     'DiscreteAutoregressiveFlow': lambda: _flow(
         layers.DiscreteAutoregressiveFlow(layers.MADE(2 * K, [4], seed=0))
     ),
+    'DiscreteAutoregressiveSortingFlow': lambda: _flow(
+        layers.DiscreteAutoregressiveSortingFlow(
+            layers.MADE(K, [4], seed=0), places_positions=True
+        )
+    ),
     'DiscreteBipartiteFlow': lambda: _flow(
         layers.DiscreteBipartiteFlow(_dense(2 * K), MASK)
     ),
@@ -131,6 +136,12 @@ LAYERS = {
     'PermutePositions': lambda: _flow(layers.PermutePositions('reverse')),
     'StraightThroughCategorical': lambda: _sampler(
         layers.StraightThroughCategorical(0.5)
+    ),
+    'SubsequenceFlow': lambda: _flow(
+        layers.SubsequenceFlow(
+            layers.DiscreteAutoregressiveFlow(layers.MADE(K, [4], seed=0)),
+            [1, 0],
+        )
     ),
 }
 METRICS = {
