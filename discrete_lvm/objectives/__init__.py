@@ -15,6 +15,7 @@ from discrete_lvm.objectives.importance_weighted_estimate import (
 )
 from discrete_lvm.objectives.importance_weighted_estimate import (
     ImportanceWeightedEstimate,
+)
 from discrete_lvm.objectives.info_nce_bound import info_nce_bound
 from discrete_lvm.objectives.interpolated_bound import interpolated_bound
 from discrete_lvm.objectives.jensen_shannon import jensen_shannon_bound
