@@ -271,6 +271,9 @@ def _train(experiment, name, seed, run_dir):
   model = flow_models.build_model(
       name, truth.length, truth.num_classes, options(temperature), seed
   )
+  # Here, because what context there is stands in the data alone.
+  spec = experiment.batches(0)(0).element_spec
+  model.build(tf.nest.map_structure(lambda x: tuple(x.shape), spec))
   schedule = dlvm.training.WeightSchedule
   runs.fit(
       model,

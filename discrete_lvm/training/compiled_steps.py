@@ -68,6 +68,7 @@ class CompiledSteps:
     self.sums: Any = None
     self.names: list[str] = []
     in_parts = tf.distribute.has_strategy() or accumulate_steps > 1
+    self._needs_weights = in_parts
     self._replica = ReplicaStep(
         model, optimizer, clip_norm, jit_gradients=jit_compile and in_parts
     )
@@ -86,15 +87,14 @@ class CompiledSteps:
       batch_spec: The `element_spec` of the iterator to come.
 
     Raises:
-      ValueError: If the model would have to be built and this strategy or the
-        accumulation of gradients needs its weights before, or XLA cannot
-        compile its gradients under a strategy.
+      ValueError: If the model is not built and has to be, under a strategy or
+        to accumulate gradients; or XLA cannot compile its gradients under a
+        strategy.
     """
-    needs_weights = self._coordinator or self._accumulate_steps > 1
-    if not self._model.built and needs_weights:
+    if not self._model.built and self._needs_weights:
       raise ValueError(
-          'Expected a model that is built, for gradients that are accumulated '
-          'or a parameter server; received one that is not.'
+          'Expected a model that is built, in the scope of the strategy, since '
+          'weights are shared out before a step; received one that is not.'
       )
     if self._model.built and not self._optimizer.built:
       # A function that creates variables is traced twice.
