@@ -104,8 +104,8 @@ class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
   }
 
   def train(self, name, precision):
-    """Trains; returns the model, its loss in training, and its terms."""
-    module, flags, batch = BINARIES[name]
+    """Trains; returns the model and its loss in training."""
+    module, flags, _ = BINARIES[name]
     self.output_dir = self.output_dir / precision
     self.output_dir.mkdir(parents=True)
     text_file = self.output_dir / 'text'
@@ -135,13 +135,12 @@ class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
     (metrics,) = self.output_dir.rglob('metrics.jsonl')
     loss = json.loads(metrics.read_text().splitlines()[-1])['loss']
     self.output_dir = self.output_dir.parent
-    batch = tf.nest.map_structure(tf.constant, batch)
-    return model, loss, model.loss_terms(batch, seed=[0, 1])
+    return model, loss
 
   def check(self, name, precisions):
-    _, expected, _ = self.train(name, 'float32')
+    reference, expected = self.train(name, 'float32')
     for precision in precisions:
-      model, loss, terms = self.train(name, precision)
+      model, loss = self.train(name, precision)
       self.assertEqual(keras.config.dtype_policy().name, 'float32')
       policies = {
           layer.dtype_policy.name
@@ -160,11 +159,17 @@ class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
       for variable in model.trainable_variables:
         self.assertEqual(variable.dtype, 'float32')
         self.assertTrue(np.isfinite(variable.numpy()).all(), variable.path)
-      for term in terms.values():
-        self.assertEqual(term.dtype, tf.float32)
-        self.assertAllInRange(term, -1e4, 1e4)
+      self.assertTrue(np.isfinite(loss))
       self.assertNotEqual(loss, expected)
-      self.assertAllClose(loss, expected, rtol=2e-2)
+      # Of the same weights; those that were trained grow apart.
+      model.set_weights(reference.get_weights())
+      batch = tf.nest.map_structure(tf.constant, BINARIES[name][2])
+      expected_terms = reference.loss_terms(batch, seed=[0, 1])
+      for key, term in model.loss_terms(batch, seed=[0, 1]).items():
+        self.assertEqual(term.dtype, tf.float32)
+        self.assertAllClose(
+            term, expected_terms[key], rtol=2e-2, atol=0.05, msg=key
+        )
 
   @parameterized.parameters(
       ('gumbel_softmax_vae', ['mixed_bfloat16', 'mixed_float16']),
@@ -174,13 +179,13 @@ class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
   def test_trains_near_float32(self, name, precisions):
     self.check(name, precisions)
 
-  @pytest.mark.slow
   @parameterized.parameters(
       ('gumbel_softmax_structured', ['mixed_bfloat16', 'mixed_float16']),
       ('delta_vae_image', ['mixed_bfloat16', 'mixed_float16']),
       ('delta_vae_text', ['mixed_bfloat16']),
       ('discrete_flow', ['mixed_float16']),
   )
+  @pytest.mark.slow
   def test_trains_near_float32_slow(self, name, precisions):
     self.check(name, precisions)
 
