@@ -27,8 +27,8 @@ from experiments import delta_vae_pictures
 from experiments import delta_vae_table
 from experiments import runs
 from experiments import schedules
-from experiments import shared_flags
 from experiments import seed_table
+from experiments import shared_flags
 
 METHODS = flags.DEFINE_list(
     'methods', None, f'Methods, by commas; each is {delta_vae_methods.SYNTAX}.'

@@ -62,9 +62,9 @@ from experiments import image_flags
 from experiments import launch
 from experiments import runs
 from experiments import schedules
+from experiments import seed_table
 from experiments import shared_flags
 from experiments import step_timer
-from experiments import seed_table
 
 _NETWORKS = flags.DEFINE_list(
     'networks',

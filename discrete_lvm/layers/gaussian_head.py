@@ -45,9 +45,10 @@ class GaussianHead(head.Head):
 
   Args:
     units: Python `int`, the dimension of the latents.
-    initial_scale: Positive number, or a list of `units` of them: the unit
-      of means, and the scale where the projection gives zero; for an AR(1) prior `sqrt((1 - alpha**2) /
-      (1 + alpha**2))`, that of `ops.ar1_optimal_scale` between the ends.
+    initial_scale: Positive number, or a list of `units` of them: the unit of
+      means, and the scale where the projection gives zero; for an AR(1) prior
+      `sqrt((1 - alpha**2) / (1 + alpha**2))`, that of `ops.ar1_optimal_scale`
+      between the ends.
     seed: Python `int`, seed of the initial weights.
     validate_args: Python `bool`: whether to check that the projection is finite
       (not under XLA, which drops assertions).

@@ -173,6 +173,12 @@ class MutualInformation(model.Model):
     """
     return self._bound.result()
 
+  def _signatures(self, x):
+    raise ValueError(
+        'Expected a model that encodes, decodes, samples or has a log-'
+        'probability; received a critic, which `save` writes.'
+    )
+
   def _get_batch(self, data):
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     if sample_weight is not None:

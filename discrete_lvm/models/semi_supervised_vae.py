@@ -14,6 +14,7 @@ from discrete_lvm.models import batching
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
+from discrete_lvm.models import signatures
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -63,6 +64,15 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
 
   Output shape:
     `[batch, K]`: logits of the class.
+
+  Signatures (see `save_signatures`):
+    encode: `x` to `logits` of the class and, for the likeliest class, `loc` and
+      `scale` of the style, `[batch, D]`.
+    decode: `codes`, `[batch, K]`, and `z`, `[batch, D]`, to `x`, the likeliest
+      or its mean.
+    sample: `num_samples` and `seed` to `x`, of any class.
+    log_prob: `x`, `num_samples` and `seed` to `log_prob`, `[batch]`: the
+      importance-weighted bound in nats.
 
   Attributes:
     num_classes: The number of classes K; 0 before the model is built.
@@ -334,21 +344,8 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     weight = self.classification_weight
     return {**terms, 'classification': weight * classification}
 
-  def log_weights(self, batch: Any, num_samples: int, seed: Any) -> tf.Tensor:
-    """Draws exact samples and weighs them: `log p(x, y, z) - log q(y, z | x)`.
-
-    Args:
-      batch: Data, shape `[batch, *event]`; or a pair with labels, which have no
-        part in it.
-      num_samples: Number of samples S.
-      seed: As for `ops.as_seed`.
-
-    Returns:
-      float32 `Tensor`, shape `[S, batch]`, in nats.
-
-    Raises:
-      ValueError: If `num_samples` is below 1, or the batch is none.
-    """
+  def _sampler(self, batch, seed):
+    """Weighs classes and styles of x; labels have no part in it."""
     x, _ = _get_pair(batch)
     logits, features = self.classify(x), self._features(x)
 
@@ -366,7 +363,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
           - ops.one_hot_log_prob(codes, logits)
       )
 
-    return batching.map_samples(draw, num_samples, x.shape[0])
+    return draw, batching.dims(x)[0]
 
   def update_metrics(self, batch: Any, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` from a batch, with exact samples.
@@ -388,14 +385,14 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
       return distortion + _style_rate(loc, scale)
 
     expected_cost = estimators.Exact()(logits[:, tf.newaxis], objective=cost)
-    log_weights = self.log_weights(
+    bound = self.importance_weighted_bound(
         x, self.num_importance_samples, ops.fold_in(seed, 'bound')
     )
     is_right = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
     self._elbo.update_state(
         objectives.elbo(-expected_cost, ops.categorical_kl(logits))
     )
-    self._bound.update_state(objectives.importance_weighted_bound(log_weights))
+    self._bound.update_state(bound)
     self._accuracy.update_state(tf.boolean_mask(is_right, labels >= 0))
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
@@ -411,6 +408,36 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
         **self._elbo.result(),
         **self._bound.result(),
         **self._accuracy.result(),
+    }
+
+  def _signatures(self, x):
+    codes = signatures.batch_spec([self.num_classes])
+    z = signatures.batch_spec([self.latent_dim])
+    if x is None:
+      zeros = (tf.zeros([1, *spec.shape[1:]]) for spec in (codes, z))
+      x = signatures.data_spec(self.decode(*zeros))
+
+    def encode(x):
+      logits = self.classify(x)
+      loc, scale = self.encode(x, ops.one_hot_argmax(logits))
+      return {'logits': logits, 'loc': loc, 'scale': scale}
+
+    def decode(codes, z):
+      return {'x': likelihoods.point_estimate(self.decode(codes, z))}
+
+    def sample(num_samples, seed):
+      return {'x': self.sample(num_samples, seed)}
+
+    def log_prob(x, num_samples, seed):
+      bound = self.importance_weighted_bound(x, num_samples, seed)
+      return {'log_prob': bound}
+
+    draws = signatures.DRAWS
+    return {
+        'encode': signatures.Signature(encode, {'x': x}),
+        'decode': signatures.Signature(decode, {'codes': codes, 'z': z}),
+        'sample': signatures.Signature(sample, draws),
+        'log_prob': signatures.Signature(log_prob, {'x': x, **draws}),
     }
 
   def _features(self, x, training=False):

@@ -1,7 +1,7 @@
 """A worker that meets the faults that it is told of, each of them once.
 
-Run by `experiments.launch_local` with the directory of the run, that of the data
-and the faults as JSON: a list of `[step, worker, kind]`.
+Run by `experiments.launch_local` with the directory of the run, that of the
+data, and the faults as JSON: a list of `[step, worker, kind]`.
 """
 
 import json
