@@ -64,11 +64,27 @@ class ReplicasTest(tf.test.TestCase, parameterized.TestCase):
     self._assert_independent(family, num_replicas, options)
 
   def test_accumulation_is_a_larger_batch(self):
-    options = {'num_steps': 10, 'clip_norm': 0.3}
+    options = {'num_steps': 10}
     self._assert_same(
         self._train('discrete_flow', None, **options),
         self._train('discrete_flow', 2, accumulate_steps=4, **options),
     )
+
+  def test_accumulation_resumes_at_its_batch(self):
+    options = {'accumulate_steps': 2, 'num_steps': 6}
+    whole = self._train('discrete_flow', None, **options)
+    with families.shared_noise():
+      for num_steps in (3, 6):
+        trainer, _ = families.train(
+            'discrete_flow',
+            self._dir / 'resumed',
+            accumulate_steps=2,
+            num_steps=num_steps,
+        )
+    for a, b in zip(
+        families.weights(whole[0]), families.weights(trainer), strict=True
+    ):
+      self.assertAllEqual(a, b)
 
   def test_uneven_and_empty_parts_weigh_by_their_examples(self):
     # The last batch of each epoch has one example, of four replicas' one.
@@ -96,6 +112,22 @@ class ReplicasTest(tf.test.TestCase, parameterized.TestCase):
     ):
       self.assertAllClose(weight, expected, atol=1e-6)
       self.assertAllClose(metrics['x'], x.mean(), atol=1e-6)
+
+  def test_accumulated_batches_weigh_by_their_examples(self):
+    x = np.linspace(-1, 1, 9, dtype='float32') ** 2
+    batches = tf.data.Dataset.from_tensor_slices(x).batch(4).repeat()
+    with training.get_strategy('mirrored', num_replicas=2).scope():
+      model = _Mean()
+      trainer = training.Trainer(
+          model,
+          keras.optimizers.SGD(0.25),
+          self._dir,
+          accumulate_steps=3,
+      )
+    history = trainer.fit(lambda step: batches, 2, log_every=1).history
+    # Each step has all 9, and goes half of the way to their mean.
+    self.assertAllClose(model.weight.numpy(), 0.75 * x.mean(), atol=1e-6)
+    self.assertAllClose(history['loss'][0], (x**2).mean(), rtol=1e-6)
 
   def test_noise_is_of_the_replica_and_repeatable(self):
     def draws(num_replicas, name):
