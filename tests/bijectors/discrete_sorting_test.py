@@ -39,6 +39,36 @@ class DiscreteSortingTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(tf.argmax(flow.inverse(y), -1), expected)
     self.assertAllEqual(flow.mask, _MASK)
 
+  # Of fewer than three positions that change, each order is its own inverse.
+  @parameterized.product(on_codes=(False, True), jit_compile=(False, True))
+  def test_sorts_the_positions_that_change(self, on_codes, jit_compile):
+    mask = np.array([False, True, False, False, True, False, False])
+    network = networks.dense_network(7, _NUM_CLASSES, _NUM_CLASSES)
+    kwargs = {'sorts_positions': True}
+    conditioner = network
+    if on_codes:
+      conditioner = networks.OnCodes(network, _NUM_CLASSES)
+      kwargs['num_classes'] = _NUM_CLASSES
+    flow = bijectors.DiscreteSorting(conditioner, mask, **kwargs)
+    plain = bijectors.DiscreteSorting(network, mask)
+    rng = np.random.default_rng(0)
+    codes = rng.integers(_NUM_CLASSES, size=[20, 7]).astype(np.int32)
+    one_hot = np.eye(_NUM_CLASSES, dtype=np.float32)[codes]
+    logits = network(one_hot * mask[:, np.newaxis]).numpy()
+    gaps = logits.max(-1, keepdims=True) - logits
+    scores = np.sum(np.floor(32 * np.maximum(4 - gaps, 0)), -1)
+    changed = np.flatnonzero(~mask)
+    order = changed[np.argsort(scores[:, changed], -1, kind='stable')]
+    expected = codes.copy()
+    ranks = plain.inverse(one_hot).numpy().argmax(-1)
+    expected[:, changed] = np.take_along_axis(ranks, order, -1)
+    y = codes if on_codes else one_hot
+    x = tf.function(flow.inverse, jit_compile=jit_compile)(y).numpy()
+    self.assertAllEqual(x if on_codes else x.argmax(-1), expected)
+    self.assertNotAllEqual(expected, ranks)
+    forward = tf.function(flow.forward, jit_compile=jit_compile)
+    self.assertAllEqual(forward(x), y)
+
   @parameterized.product(on_codes=(False, True), jit_compile=(False, True))
   def test_cross_entropy_is_of_the_changed_positions(
       self, on_codes, jit_compile
