@@ -11,7 +11,7 @@ from experiments import text
 from tests.experiments import flow_binary
 
 _OPTIONS = flow_models.Options(
-    causal_network='convolution',
+    causal_network='made',
     bipartite_network='dense',
     units=8,
     masks='alternating',
@@ -129,7 +129,7 @@ class FlowTextEvaluationTest(tf.test.TestCase):
     self.assertAllClose(
         found['network_bits'], np.mean(total) / 8 / np.log(2), rtol=1e-5
     )
-    for name in ('factorized+2xsorting', 'convolution+multiscale_sorting'):
+    for name in ('factorized+2xsorting', 'made+multiscale_sorting'):
       self.assertNotIn(
           'network_bits', flow_text_evaluation.bits(_model(name), codes)
       )
@@ -137,7 +137,7 @@ class FlowTextEvaluationTest(tf.test.TestCase):
   def test_continues_a_prefix(self):
     prefix = text.encode('a cat')
     for name, given in (
-        ('convolution', True),
+        ('made', True),
         ('factorized+forward_autoregressive', True),
         ('factorized+forward_placed_autoregressive_sorting', False),
         ('factorized+reversed_autoregressive', False),
@@ -153,7 +153,7 @@ class FlowTextEvaluationTest(tf.test.TestCase):
 
   def test_continuations_have_the_law_of_the_model(self):
     # The class after the prefix is drawn from its law given the prefix.
-    for name in ('convolution', 'factorized+forward_autoregressive'):
+    for name in ('made', 'factorized+forward_autoregressive'):
       model = _model(name, length=2)
       pairs = np.stack([np.full(27, 3), np.arange(27)], -1).astype(np.int32)
       law = tf.nn.softmax(model.log_prob(pairs))
