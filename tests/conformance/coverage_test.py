@@ -37,6 +37,65 @@ _ELSEWHERE = {
         f'estimators.{cls.__name__}': 'tests/estimators/estimators_test.py'
         for cls in estimators.ESTIMATORS.values()
     },
+    **{
+        f'{folder}.{name}': f'tests/{folder}/{file}_test.py'
+        for folder, file, names in (
+            (
+                'ops',
+                'code_information',
+                ('code_information', 'code_statistics', 'entropy'),
+            ),
+            ('ops', 'gibbs', ('codes_at', 'gibbs_sweep')),
+            ('ops', 'leave_one_out', ('leave_one_out_log_sum_exp',)),
+            ('ops', 'replicas', ('batch_mean',)),
+            ('ops', 'schedules', ('RectifiedSchedule',)),
+            (
+                'layers',
+                'critics',
+                (
+                    'BilinearCritic',
+                    'ConcatenatedCritic',
+                    'LogBaseline',
+                    'SeparableCritic',
+                ),
+            ),
+            ('metrics', 'code_information', ('CodeInformation',)),
+            (
+                'models',
+                'annealed_importance',
+                (
+                    'annealed_bound',
+                    'annealed_log_weights',
+                    'annealed_upper_bound',
+                    'bidirectional_bounds',
+                ),
+            ),
+            ('models', 'mutual_information', ('MutualInformation',)),
+            ('models', 'semi_supervised_vae', ('SemiSupervisedVAE',)),
+            (
+                'objectives',
+                'importance_weighted_estimate',
+                ('importance_weighted_estimate',),
+            ),
+            (
+                'objectives',
+                'mutual_information',
+                (
+                    'barber_agakov_bound',
+                    'donsker_varadhan_bound',
+                    'info_nce_bound',
+                    'interpolated_bound',
+                    'jensen_shannon_bound',
+                    'jensen_shannon_objective',
+                    'leave_one_out_upper_bound',
+                    'nwj_bound',
+                    'tuba_bound',
+                    'unnormalized_barber_agakov_bound',
+                ),
+            ),
+        )
+        for name in names
+    },
     'training.FusedAdam': 'tests/training/fused_adam_test.py',
     'training.Trainer': 'tests/training/trainer_test.py',
     'training.WeightSchedule': 'tests/training/weight_schedule_test.py',
@@ -47,6 +106,16 @@ _EXEMPT = {
     '__version__': 'a string',
     'estimators.ESTIMATORS': 'the classes, each of which is compiled',
     'estimators.Estimator': 'abstract; each of its classes is compiled',
+    'models.GibbsKernel': 'of annealed_log_weights, which is compiled',
+    **dict.fromkeys(
+        (
+            'models.BidirectionalBounds',
+            'objectives.ImportanceWeightedEstimate',
+            'ops.CodeStatistics',
+            'ops.RateDecomposition',
+        ),
+        'a tuple of what a function returns, which is compiled',
+    ),
     **{
         f'{folder}.{name}': reason
         for folder, module in (
@@ -62,10 +131,13 @@ _EXEMPT = {
             'ImageGrid',
             'JsonLines',
             'NonFiniteLossError',
+            'PreemptionError',
             'ProgressBar',
             'ShuffledBatches',
             'TensorBoardScalars',
             'claim_output_dir',
+            'get_strategy',
+            'is_chief',
             'tile_images',
         )
     },
