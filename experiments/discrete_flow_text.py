@@ -152,6 +152,7 @@ def _train(text, name, seed, run_dir):
   model = flow_models.build_model(
       name, length, text.num_classes, flow_runs.options(temperature), seed
   )
+  model.build((None, length, text.num_classes))
   schedule = dlvm.training.WeightSchedule
 
   def batches(data_seed):

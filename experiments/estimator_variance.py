@@ -58,10 +58,13 @@ _NUM_WARMUP = flags.DEFINE_integer(
     'num_warmup', 500, 'Steps that train what learns.', lower_bound=1
 )
 _ROUNDS = flags.DEFINE_integer(
-    'rounds', 7, 'Rounds over the alternatives that are timed.', lower_bound=1
+    'timing_rounds',
+    7,
+    'Rounds over the alternatives that are timed.',
+    lower_bound=1,
 )
 _SECONDS = flags.DEFINE_float(
-    'seconds', 0.02, 'Seconds of each in a round.', lower_bound=0.0
+    'timing_seconds', 0.02, 'Seconds of each in a round.', lower_bound=0.0
 )
 flags.set_default(shared_flags.NUM_LATENTS, 4)
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/estimator_variance')

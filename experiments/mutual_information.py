@@ -10,7 +10,7 @@ information climbs a staircase of --informations; and the same with the
 coordinates of y cubed. For each of --bounds a critic trains on either task; at
 the end of each stair, it is held fixed and its bound is computed of
 --num_batches fresh batches. The same is done for the optimal critic, which is
-known, and there I_alpha is computed for all --alphas, too.
+known, and there I_alpha is computed for all --interpolations, too.
 
 What is measured is a bound of one batch of --batch_size pairs: the bias is that
 of its mean, and the variance that between batches. A run whose loss overflows,
@@ -71,8 +71,8 @@ _MI_TASKS = flags.DEFINE_list('tasks', list(_TASKS), 'Tasks, by commas.')
 _INFORMATIONS = flags.DEFINE_list(
     'informations', ['2', '4', '6', '8', '10'], 'Nats of each stair, by commas.'
 )
-_ALPHAS = flags.DEFINE_list(
-    'alphas',
+_INTERPOLATIONS = flags.DEFINE_list(
+    'interpolations',
     ['0', '0.001', '0.003', '0.01', '0.03', '0.1', '0.3', '0.6', '1'],
     'Alphas of I_alpha at the optimal critic, by commas.',
 )
@@ -128,7 +128,7 @@ def main(argv: Sequence[str]) -> None:
   if shared_flags.BATCH_SIZE.value < 2:
     raise ValueError('Expected --batch_size of at least 2; received 1.')
   informations = _parse_floats(_INFORMATIONS, most=1e3)
-  alphas = _parse_floats(_ALPHAS, most=1)
+  alphas = _parse_floats(_INTERPOLATIONS, most=1)
   schedules.parse(shared_flags.LEARNING_RATE.value)
   correlated_gaussians.stair_ends(
       len(informations), shared_flags.NUM_STEPS.value

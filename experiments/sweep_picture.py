@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import math
 import pathlib
+import re
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def draw(
     line, x = (label, value[0]) if tuned else ('', label)
     lines.setdefault(line, {})[x] = [run.selection for run in choice.runs]
   names = list(dict.fromkeys(x for line in lines.values() for x in line))
-  figure = pictures.make_figure(max(6.4, 0.7 * len(names) + 3.0), 4.6)
+  figure = pictures.make_figure(max(6.4, 1.1 * len(names) + 1.5), 4.6)
   axes = figure.add_subplot()
   positions = _positions(names)
   if positions is None:
@@ -74,12 +75,9 @@ def draw(
         linestyle=('-', '--', ':')[i // num_colors % 3] if tuned else 'none',
         color=pictures.COLORS[i % num_colors],
     )
-  axes.set_xticks(
-      [positions[name] for name in names],
-      names,
-      rotation=0 if tuned else 30,
-      ha='center' if tuned else 'right',
-  )
+  # A schedule is long, and reads as well in lines.
+  labels = [re.sub('([:,])', r'\1\n', name) for name in names]
+  axes.set_xticks([positions[name] for name in names], labels)
   axes.minorticks_off()
   axes.set(xlabel=tuned or ', '.join(rows), ylabel=selection)
   axes.grid(color='#e5e5e5', linewidth=0.7)

@@ -34,8 +34,8 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
       'num_warmup': 20,
       'num_steps': 20,
       'temperatures': ['0.5', '1'],
-      'rounds': 1,
-      'seconds': 0.0,
+      'timing_rounds': 1,
+      'timing_seconds': 0.0,
   }
 
   def rows(self):
