@@ -87,6 +87,7 @@ class CheckpointWriter:
 
     Raises:
       NonFiniteLossError: If a weight is NaN or infinite.
+      ValueError: If it cannot be written, as where the disk is full.
     """
     step = int(self._step.numpy())
     # A gradient can be NaN where the loss is not. Such weights would show only
@@ -94,7 +95,14 @@ class CheckpointWriter:
     for variable in self._model.trainable_variables:
       if not np.isfinite(variable.numpy()).all():
         raise NonFiniteLossError(step - 1, variable.path, self.latest)
-    self.latest = self._manager.save(checkpoint_number=step)
+    try:
+      self.latest = self._manager.save(checkpoint_number=step)
+    except (tf.errors.OpError, OSError) as error:
+      raise ValueError(
+          f'Expected to write a checkpoint of step {step} into '
+          f'{self._directory}; received {str(error).splitlines()[0]!r}. The '
+          f'latest good one is {self.latest}.'
+      ) from error
 
   def _writable_directory(self):
     directory = self._directory

@@ -19,7 +19,7 @@ def random_images() -> np.ndarray:
 
 def build() -> dlvm.models.DiscreteVAE:
   """Builds the model."""
-  return dlvm.models.DiscreteVAE(
+  model = dlvm.models.DiscreteVAE(
       keras.Sequential(
           [keras.Input((PIXELS,)), keras.layers.Dense(LATENTS * CLASSES)]
       ),
@@ -35,3 +35,5 @@ def build() -> dlvm.models.DiscreteVAE:
       CLASSES,
       estimator=dlvm.estimators.GumbelSoftmax(TEMPERATURE),
   )
+  model.build((None, PIXELS))
+  return model

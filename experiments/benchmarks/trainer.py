@@ -40,9 +40,12 @@ def main(argv):
   """Prints the table."""
   del argv
   images = mnist_model.random_images()
+  # All workers have to take part wherever a weight is made.
+  weights = mnist_model.build().trainable_variables
+  shapes = [weight.shape for weight in weights]
   alternatives = {}
   if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-    alternatives['exchange of gradients'] = _exchange()
+    alternatives['exchange of gradients'] = _exchange(shapes)
   else:
     for n in _STEPS_PER_CALL:
       alternatives[f'bare, {n} a call'] = _bare(images, n)
@@ -53,7 +56,7 @@ def main(argv):
       alternatives, rounds=_ROUNDS.value, seconds=0, repeats=_STEPS.value
   )
   if dlvm.training.is_chief():
-    _print(timings)
+    _print(timings, sum(int(np.prod(shape)) for shape in shapes))
 
 
 def _trainer(images, steps_per_call) -> Callable:
@@ -92,23 +95,22 @@ def _bare(images, steps_per_call) -> Callable:
   return run
 
 
-def _exchange() -> Callable:
+def _exchange(shapes) -> Callable:
   strategy = tf.distribute.get_strategy()
 
-  def sum_of_replicas(shapes):
-    context = tf.distribute.get_replica_context()
+  def sum_of_replicas(value):
     # Of the step, so that it is not computed once for all.
-    gradients = [tf.fill(shape, value) for shape, value in shapes]
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    gradients = [tf.fill(shape, value) for shape in shapes]
+    context = tf.distribute.get_replica_context()
+    sums = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    return tf.add_n([tf.reshape(x, [-1])[0] for x in sums])
 
   @tf.function
   def exchange():
     total = tf.zeros([])
     for i in tf.range(_STEPS.value):
-      shapes = [(s, tf.cast(i, tf.float32)) for s in _weight_shapes()]
-      sums = strategy.run(sum_of_replicas, args=(shapes,))
-      first = strategy.experimental_local_results(sums[0])[0]
-      total += tf.reshape(first, [-1])[0]
+      values = strategy.run(sum_of_replicas, args=(tf.cast(i, tf.float32),))
+      total += strategy.experimental_local_results(values)[0]
     return total
 
   return exchange
@@ -116,10 +118,6 @@ def _exchange() -> Callable:
 
 def _batches(images):
   return dlvm.training.ShuffledBatches(images, mnist_model.BATCH_SIZE, seed=0)
-
-
-def _weight_shapes():
-  return [weight.shape for weight in mnist_model.build().trainable_variables]
 
 
 def _new_directory(name):
@@ -132,8 +130,7 @@ def _new_directory(name):
   return directory
 
 
-def _print(timings):
-  num_weights = sum(int(np.prod(shape)) for shape in _weight_shapes())
+def _print(timings, num_weights):
   num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
   timing.print_table(
       'Training step of the categorical VAE, 784-(20x10)-200-784, batch 100, '

@@ -64,7 +64,7 @@ class FaultsTest(absltest.TestCase):
     self.assertEqual(finished.returncode, 0, finished.stderr + log)
     return run_dir, finished.stderr
 
-  # Two minutes on an idle machine: each fault costs a start of TensorFlow.
+  # Three minutes: each fault costs a start of TensorFlow.
   @pytest.mark.slow
   def test_nothing_is_lost_beyond_the_last_checkpoint(self):
     whole, _ = self.run_workers('whole', [])
@@ -77,10 +77,13 @@ class FaultsTest(absltest.TestCase):
     for i, fault in enumerate(_FAULTS):
       self.assertTrue((faulty / f'fault_{i}').exists(), fault)
     for worker in range(2):
-      starts = (faulty / f'starts_{worker}').read_text().split()
-      self.assertLen(starts, 1 + len(_FAULTS), stderr)
-      for start, fault in zip(starts[1:], _FAULTS, strict=True):
-        self.assertGreaterEqual(int(start), _last_good_step(*fault), fault)
+      lines = (faulty / f'starts_{worker}').read_text().splitlines()
+      # Some are met before the one before has been felt, as data that vanish.
+      self.assertGreater(len(lines), len(_FAULTS) // 2, stderr)
+      for step, num_faults in (map(int, line.split()) for line in lines):
+        if num_faults:
+          fault = _FAULTS[num_faults - 1]
+          self.assertGreaterEqual(step, _last_good_step(*fault), fault)
 
 
 def _last_good_step(step, unused_worker, kind):

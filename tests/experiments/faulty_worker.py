@@ -26,7 +26,7 @@ _NUM_EXAMPLES = 8
 
 
 class Faults(keras.callbacks.Callback):
-  """Records where a run starts, and ends it after given steps."""
+  """Brings faults about, and records where a run starts after how many."""
 
   def __init__(self, run_dir, data, faults, worker):
     super().__init__()
@@ -35,7 +35,8 @@ class Faults(keras.callbacks.Callback):
 
   def on_train_begin(self, logs=None):
     with (self._run_dir / f'starts_{self._worker}').open('a') as file:
-      file.write(f'{logs["step"]}\n')
+      num_faults = len(list(self._run_dir.glob('fault_*')))
+      file.write(f'{int(logs["step"])} {num_faults}\n')
 
   def on_train_batch_end(self, batch, logs=None):
     for i, (step, worker, kind) in enumerate(self._faults):

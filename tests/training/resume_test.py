@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from unittest import mock
 
 from absl.testing import parameterized
 import keras
@@ -193,6 +194,16 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
     trainer = toy.make_trainer(self._dir / 'a', model=Wider())
     with self.assertRaisesRegex(ValueError, 'Expected the variables of this'):
       toy.fit(trainer)
+
+  def test_says_where_a_checkpoint_cannot_be_written(self):
+    trainer = toy.make_trainer(self._dir / 'a')
+    toy.fit(trainer, 3)
+    full = tf.errors.ResourceExhaustedError(None, None, 'No space left')
+    with mock.patch.object(
+        tf.train.CheckpointManager, 'save', side_effect=full
+    ):
+      with self.assertRaisesRegex(ValueError, 'No space left.*ckpt-3'):
+        toy.fit(trainer, 6)
 
   def test_only_three_checkpoints_are_kept(self):
     toy.fit(toy.make_trainer(self._dir / 'a'), 12)
