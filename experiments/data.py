@@ -79,7 +79,7 @@ def load(
   Raises:
     ValueError: If `dataset` or `binarization` is unknown.
     FileNotFoundError: If the data set is not in `data_dir` and cannot be
-      downloaded.
+      downloaded, or is there without some of its files.
 
   Example:
     >>> digits = load('digits')
@@ -159,7 +159,7 @@ def _load_tfds(dataset, data_dir):
     _download(builder)
   whole = {}
   for name in ('train', 'test'):
-    arrays = tfds.as_numpy(builder.as_dataset(split=name, batch_size=-1))
+    arrays = _read_split(builder, name)
     whole[name] = Split(
         arrays['image'].astype(np.float32) / 255,
         arrays['label'].astype(np.int32),
@@ -172,6 +172,19 @@ def _load_tfds(dataset, data_dir):
       'test': whole['test'],
   }
   return f'tensorflow_datasets {builder.info.full_name}', splits
+
+
+def _read_split(builder, name):
+  try:
+    return tfds.as_numpy(builder.as_dataset(split=name, batch_size=-1))
+  # TFDS looks for the description of a data set alone, not for its files.
+  except (tf.errors.NotFoundError, tf.errors.DataLossError, OSError) as error:
+    raise FileNotFoundError(
+        f'Expected {builder.name} to be whole in {builder.data_path}; its split'
+        f' {name!r} cannot be read ({error}). Remove that directory and prepare'
+        ' it again, or pass --data_dir=DIR where it is whole; a run then goes on'
+        ' from its last checkpoint.'
+    ) from error
 
 
 def _download(builder):

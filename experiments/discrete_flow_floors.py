@@ -9,6 +9,7 @@ that it was fitted to; and couplings on a source of bigrams.
 """
 
 from collections.abc import Sequence
+import functools
 
 from absl import app
 from absl import flags
@@ -138,7 +139,7 @@ def _mean_entropy(ranks):
   return float(total / length)
 
 
-@launch.one_line_errors
+@functools.partial(launch.one_line_errors, distributes=False)
 def main(argv: Sequence[str]) -> None:
   """Computes and prints the tables.
 

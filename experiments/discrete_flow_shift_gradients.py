@@ -143,7 +143,7 @@ def _choose(gradient, logits, seed):
       return dlvm.ops.softmax_argmax(logits)
 
 
-@launch.one_line_errors
+@functools.partial(launch.one_line_errors, distributes=False)
 def main(argv: Sequence[str]) -> None:
   """Descends by each gradient, and prints the table.
 

@@ -24,6 +24,7 @@ variance.png, and the VAE in `vae`.
 """
 
 from collections.abc import Sequence
+import functools
 import pathlib
 
 from absl import app
@@ -95,7 +96,7 @@ _ARGUMENTS = {'nvil': {'normalize': False}}
 _BASELINE = 'score_function'
 
 
-@launch.one_line_errors
+@functools.partial(launch.one_line_errors, distributes=False)
 def main(argv: Sequence[str]) -> None:
   """Measures, prints, writes and draws.
 

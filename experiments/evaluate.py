@@ -11,6 +11,7 @@ images that the model draws, the rate-distortion curve, and traversals.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import functools
 import json
 import pathlib
 from typing import Any
@@ -213,7 +214,7 @@ def draw(
   )
 
 
-@launch.one_line_errors
+@functools.partial(launch.one_line_errors, distributes=False)
 def main(argv: Sequence[str]) -> None:
   """Measures, prints, and writes the report and the page.
 

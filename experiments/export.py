@@ -17,6 +17,7 @@ It leaves in the export directory:
 """
 
 from collections.abc import Sequence
+import functools
 import pathlib
 import shutil
 
@@ -36,7 +37,7 @@ _EXPORT_DIR = flags.DEFINE_string(
 )
 
 
-@launch.one_line_errors
+@functools.partial(launch.one_line_errors, distributes=False)
 def main(argv: Sequence[str]) -> None:
   """Exports the model.
 

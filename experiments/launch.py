@@ -21,6 +21,7 @@ _EXPECTED_ERRORS = (
     ValueError,
     FileNotFoundError,
     dlvm.training.NonFiniteLossError,
+    dlvm.training.UnreadableDataError,
 )
 
 
@@ -35,7 +36,7 @@ def _dtype_policy(name):
     keras.config.set_dtype_policy(before)
 
 
-def one_line_errors(main: Callable) -> Callable:
+def one_line_errors(main: Callable, distributes: bool = True) -> Callable:
   """Makes errors of flags and data end a binary in one line, with status 1.
 
   It also enters the strategy that the flags ask for, before anything else of
@@ -44,13 +45,17 @@ def one_line_errors(main: Callable) -> Callable:
 
   Args:
     main: The function that `absl.app.run` will call.
+    distributes: Whether `main` trains by `training.Trainer`, which takes any
+      `--strategy`. Else all but the default are refused: each worker would do
+      everything, and all would write to the same files.
 
   Returns:
     A function like `main` that writes the message of a `ValueError`, a
-    `FileNotFoundError` or a `training.NonFiniteLossError` to stderr, on one
-    line, and exits with status 1. The flag `--verbosity=1` shows the traceback.
-    Arguments that are no flags are refused likewise. A run that SIGTERM stopped
-    exits with status `PREEMPTED`.
+    `FileNotFoundError`, a `training.NonFiniteLossError` or a
+    `training.UnreadableDataError` to stderr, on one line, and exits with status
+    1. The flag `--verbosity=1` shows the traceback. Arguments that are no flags
+    are refused likewise. A run that SIGTERM stopped exits with status
+    `PREEMPTED`.
   """
 
   @functools.wraps(main)
@@ -64,6 +69,12 @@ def one_line_errors(main: Callable) -> Callable:
     try:
       if len(argv) > 1:
         raise ValueError(f'Expected flags only; received {argv[1:]}.')
+      if not distributes and shared_flags.STRATEGY.value != 'default':
+        raise ValueError(
+            'Expected --strategy=default, since this binary runs on one device '
+            f'alone; received {shared_flags.STRATEGY.value!r}. Leave it out: '
+            'it is for the binaries that train a model.'
+        )
       strategy = dlvm.training.get_strategy(
           shared_flags.STRATEGY.value,
           num_replicas=shared_flags.NUM_REPLICAS.value,

@@ -63,6 +63,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Text:
     `Text`.
 
   Raises:
+    FileNotFoundError: If there is no such file.
     ValueError: If the file has any other character, fewer than 20, or is a
       damaged gzip file.
 
@@ -225,7 +226,14 @@ def _check_length(codes, length):
 
 
 def _read(path):
-  contents = path.read_bytes()
+  try:
+    contents = path.read_bytes()
+  except OSError as error:
+    raise FileNotFoundError(
+        f'Expected a text file at {path}; received none that can be read '
+        f'({error.strerror}). Put it back, or pass --text_file=FILE; a run then '
+        'goes on from its last checkpoint.'
+    ) from error
   if not contents.startswith(_GZIP_MAGIC):
     return contents
   try:

@@ -12,6 +12,7 @@ from discrete_lvm.training.progress_bar import ProgressBar
 from discrete_lvm.training.strategies import get_strategy
 from discrete_lvm.training.tensorboard_scalars import TensorBoardScalars
 from discrete_lvm.training.trainer import Trainer
+from discrete_lvm.training.unreadable_data_error import UnreadableDataError
 from discrete_lvm.training.weight_schedule import WeightSchedule
 from discrete_lvm.training.workers import is_chief
 
@@ -25,6 +26,7 @@ __all__ = [
     'ShuffledBatches',
     'TensorBoardScalars',
     'Trainer',
+    'UnreadableDataError',
     'WeightSchedule',
     'claim_output_dir',
     'get_strategy',

@@ -22,6 +22,7 @@ from discrete_lvm.training.evaluation import Evaluation
 from discrete_lvm.training.non_finite_loss_error import NonFiniteLossError
 from discrete_lvm.training.preemption_error import PreemptionError
 from discrete_lvm.training.termination_notice import TerminationNotice
+from discrete_lvm.training.unreadable_data_error import naming_unreadable_data
 from discrete_lvm.training.weight_schedule import WeightSchedule
 
 
@@ -181,6 +182,7 @@ class Trainer:
       NonFiniteLossError: If a loss term, or at a checkpoint a weight, is NaN or
         infinite.
       PreemptionError: If SIGTERM came before the last step.
+      UnreadableDataError: If a file of the data is missing or damaged.
       ValueError: If an argument is out of its range, `batches` is no function
         or its data set finite, a loss term not of shape `[batch]`, the output
         directory cannot be written, its checkpoints are all damaged or those of
@@ -210,7 +212,7 @@ class Trainer:
     epoch = None
     notice = TerminationNotice()
     try:
-      with notice:
+      with notice, naming_unreadable_data(self._progress):
         while step < num_steps and not self.model.stop_training:
           if epoch is None:
             epoch = intervals.num_multiples(step, every)
@@ -301,6 +303,9 @@ class Trainer:
             step=self._steps.step,
             sums=self._steps.sums,
         )
+
+  def _progress(self):
+    return self.step, self._checkpoints.latest
 
   def _is_stopped(self):
     """Says whether a callback of any worker has stopped the training."""

@@ -135,6 +135,7 @@ _EXEMPT = {
             'ProgressBar',
             'ShuffledBatches',
             'TensorBoardScalars',
+            'UnreadableDataError',
             'claim_output_dir',
             'get_strategy',
             'is_chief',

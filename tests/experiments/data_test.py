@@ -118,7 +118,7 @@ class BinarizeTest(tf.test.TestCase):
     self.assertBetween(changed, 500 - 80, 500 + 80)
 
 
-class TfdsTest(tf.test.TestCase):
+class TfdsTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_splits_the_training_images(self):
     builder = _mock_mnist({'train': 30, 'test': 7})
@@ -144,6 +144,20 @@ class TfdsTest(tf.test.TestCase):
           f'mnist to be prepared in {directory}.*not known.*--data_dir',
       ):
         data.load('mnist', data_dir=directory)
+
+  @parameterized.parameters(
+      (tf.errors.NotFoundError(None, None, 'mnist-train.tfrecord'),),
+      (tf.errors.DataLossError(None, None, 'mnist-train.tfrecord'),),
+      (FileNotFoundError('mnist-train.tfrecord'),),
+  )
+  def test_files_that_have_vanished(self, error):
+    builder = _mock_mnist({})
+    builder.as_dataset.side_effect = error
+    with mock.patch.object(tfds, 'builder', return_value=builder):
+      with self.assertRaisesRegex(
+          FileNotFoundError, "'train' cannot be read .*mnist-train.*--data_dir"
+      ):
+        data.load('mnist')
 
   def test_failed_download(self):
     builder = _mock_mnist({})

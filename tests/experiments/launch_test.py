@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import io
 
 from absl import flags
@@ -45,6 +46,38 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
     with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit):
       main(['binary'])
     self.assertRegex(stderr.getvalue(), "Error: .*'rate' at step 7.*\n$")
+
+  def test_names_the_checkpoint_where_the_data_have_vanished(self):
+    @launch.one_line_errors
+    def main(argv):
+      del argv
+      raise dlvm.training.UnreadableDataError(7, '/data; No such file', 'ckpt-5')
+
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit):
+      main(['binary'])
+    self.assertRegex(
+        stderr.getvalue(), 'Error: .*/data; No such file.*step 7.*ckpt-5.\n$'
+    )
+
+  def test_refuses_strategies_of_what_does_not_train(self):
+    main = functools.partial(launch.one_line_errors, distributes=False)(
+        lambda argv: 0
+    )
+    self.assertEqual(main(['binary']), 0)
+    for strategy in ('mirrored', 'multi_worker', 'parameter_server', 'tpu'):
+      stderr = io.StringIO()
+      with (
+          flagsaver.flagsaver(strategy=strategy),
+          contextlib.redirect_stderr(stderr),
+          self.assertRaises(SystemExit) as exit_error,
+      ):
+        main(['binary'])
+      self.assertEqual(exit_error.exception.code, 1)
+      self.assertRegex(
+          stderr.getvalue(), f'^Error: Expected --strategy=default.*{strategy}'
+      )
+      self.assertEqual(stderr.getvalue().count('\n'), 1)
 
   def test_keeps_the_traceback_of_our_own_faults(self):
     @launch.one_line_errors

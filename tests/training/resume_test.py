@@ -29,6 +29,18 @@ toy.fit(toy.make_trainer(sys.argv[1], [toy.Recorder(kill_at)]))
 """
 
 
+def _batches_of_file(path):
+  """Reads the file anew in every epoch."""
+
+  def from_step(step):
+    records = tf.data.FixedLengthRecordDataset([str(path)], 4 * 4)
+    rows = records.map(lambda record: tf.io.decode_raw(record, tf.float32))
+    rows = rows.map(lambda row: tf.ensure_shape(row, [4]))
+    return rows.repeat().skip(4 * step).batch(4, True)
+
+  return from_step
+
+
 class ResumeTest(tf.test.TestCase, parameterized.TestCase):
 
   def setUp(self):
@@ -102,6 +114,55 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
     toy.fit(whole)
     self.assertEqual(toy.state(resumed), toy.state(whole))
     self.assertEqual(self._metrics('killed'), self._metrics('whole'))
+
+  @parameterized.parameters(1, 2)
+  def test_data_that_vanish(self, accumulate_steps):
+    path = self._dir / 'examples'
+    path.write_bytes(toy.examples().tobytes())
+    data = path.read_bytes()
+
+    def remove_at_step_7(step):
+      if step == 7:
+        path.unlink()
+
+    def make_trainer(name, *callbacks):
+      return toy.make_trainer(
+          self._dir / name,
+          callbacks,
+          steps_per_call=1,
+          accumulate_steps=accumulate_steps,
+      )
+
+    kwargs = {'eval_batches': None, 'checkpoint_every': 3}
+    trainer = make_trainer('vanished', toy.Recorder(remove_at_step_7))
+    with self.assertRaisesRegex(
+        training.UnreadableDataError, f'"{path}; No such file.*ckpt-'
+    ) as caught:
+      trainer.fit(_batches_of_file(path), _NUM_STEPS, **kwargs)
+    # What had been read ahead was still trained on.
+    self.assertEqual(caught.exception.step, trainer.step)
+    self.assertBetween(trainer.step, 7, _NUM_STEPS - 1)
+    path.write_bytes(data)
+    resumed, whole = make_trainer('vanished'), make_trainer('whole')
+    resumed.fit(_batches_of_file(path), _NUM_STEPS, **kwargs)
+    whole.fit(_batches_of_file(path), _NUM_STEPS, **kwargs)
+    self.assertEqual(toy.state(resumed), toy.state(whole))
+
+  def test_data_to_evaluate_on_that_vanish(self):
+    path = self._dir / 'examples'
+    trainer = toy.make_trainer(self._dir / 'a')
+    with self.assertRaisesRegex(
+        training.UnreadableDataError, f'"{path}; No such file.*after step 10'
+    ):
+      toy.fit(trainer, eval_batches=_batches_of_file(path)(0).take(2))
+
+  def test_other_errors_of_a_step_keep_their_class(self):
+    def fail(unused_step):
+      raise tf.errors.NotFoundError(None, None, 'No registered kernel.')
+
+    trainer = toy.make_trainer(self._dir / 'a', [toy.Recorder(fail)])
+    with self.assertRaisesRegex(tf.errors.NotFoundError, 'kernel'):
+      toy.fit(trainer)
 
   def test_seed_generator_and_schedule_are_restored(self):
     trainer = toy.make_trainer(self._dir / 'a')

@@ -1,0 +1,218 @@
+"""Every binary under every strategy, for 200 steps in processes of its own."""
+
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+import pytest
+
+from experiments import text
+
+_NUM_STEPS = 200
+_TIMEOUT_SECONDS = 600
+_COMMON = ('--num_steps=200', '--eval_every=100')
+_FLOW = (
+    '--batch_size=8',
+    '--causal_network=made',
+    '--bipartite_network=dense',
+    '--num_events=50',
+    '--units=16',
+    '--models=factorized+autoregressive',
+)
+_DELTA_VAE = (
+    '--methods=delta:2',
+    '--batch_size=4',
+    '--latent_dim=2',
+    '--num_components=2',
+    '--num_importance_samples=2',
+    '--decoder_layers=1',
+    '--num_test=20',
+    '--units=8',
+)
+# The flags of a tiny model, and the directory of its run.
+_BINARIES = {
+    'delta_vae_image': (_DELTA_VAE, 'delta_2/seed_0'),
+    'delta_vae_text': (
+        (*_DELTA_VAE, '--length=16', '--block_length=4'),
+        'delta_2/seed_0',
+    ),
+    'discrete_flow_addition': (
+        # Of these networks only some see the summands.
+        (*_FLOW, '--length=3', '--causal_network=convolution'),
+        'factorized+autoregressive/seed_0',
+    ),
+    'discrete_flow_full_rank': (
+        (*_FLOW, '--length=2', '--num_classes=3'),
+        'factorized+autoregressive/seed_0',
+    ),
+    'discrete_flow_potts': (
+        (*_FLOW, '--side=2', '--num_classes=2'),
+        'factorized+autoregressive/seed_0',
+    ),
+    'discrete_flow_quantized_mixture': (
+        _FLOW,
+        'factorized+autoregressive/seed_0',
+    ),
+    'discrete_flow_text': (
+        (*_FLOW, '--length=8', '--num_generated=2'),
+        'factorized+autoregressive/seed_0',
+    ),
+    'estimator_vae': (
+        (
+            '--networks=3x2',
+            '--estimators=reinmax',
+            '--num_importance_samples=2',
+        ),
+        '3x2/reinmax/seed_0',
+    ),
+    'gumbel_softmax_semisupervised': (
+        (
+            '--network=mlp',
+            '--units=8',
+            '--style_dim=2',
+            '--num_labels=20',
+            '--labeled_batch_size=10',
+            '--batch_size=20',
+            '--inferences=gumbel_softmax',
+            '--num_importance_samples=2',
+        ),
+        'gumbel_softmax/alpha_1/seed_0',
+    ),
+    'gumbel_softmax_structured': (
+        (
+            '--num_latents=3',
+            '--num_classes=4',
+            '--batch_size=20',
+            '--num_importance_samples=2',
+        ),
+        '.',
+    ),
+    'gumbel_softmax_vae': (
+        (
+            '--num_latents=3',
+            '--num_classes=4',
+            '--decoder_units=16',
+            '--batch_size=20',
+            '--num_importance_samples=2',
+        ),
+        '.',
+    ),
+    'mutual_information': (
+        (
+            '--bounds=info_nce',
+            '--tasks=gaussian',
+            '--informations=1,2',
+            '--interpolations=0,1',
+            '--dim=2',
+            '--units=8',
+            '--batch_size=16',
+            '--num_batches=50',
+        ),
+        'gaussian_info_nce/seed_0',
+    ),
+}
+_TEXTS = ('delta_vae_text', 'discrete_flow_text')
+_STRATEGIES = {
+    'default': ((), ()),
+    'mirrored': ((), ('--num_replicas=2',)),
+    'multi_worker': (('--num_workers=2',), ()),
+    'parameter_server': (('--num_workers=2', '--num_parameter_servers=1'), ()),
+}
+
+
+class SoakTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    directory = tempfile.TemporaryDirectory()
+    self.addCleanup(directory.cleanup)
+    self.directory = pathlib.Path(directory.name)
+
+  def run_binary(self, name, strategy, *flags):
+    """Runs a binary to its end; returns its status, outputs and logs."""
+    launcher_flags, strategy_flags = _STRATEGIES[strategy]
+    command = [f'experiments.{name}', f'--output_dir={self.directory / "run"}']
+    command += [*flags, f'--strategy={strategy}', *strategy_flags]
+    if launcher_flags:
+      command = [
+          'experiments.launch_local',
+          '--max_restarts=0',
+          f'--worker_log_dir={self.directory / "logs"}',
+          *launcher_flags,
+          *('--', *command),
+      ]
+    finished = subprocess.run(
+        [sys.executable, '-m', *command],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            'TF_CPP_MIN_LOG_LEVEL': '3',
+            # Several processes share the machine.
+            'TF_NUM_INTRAOP_THREADS': '1',
+            'TF_NUM_INTEROP_THREADS': '1',
+        },
+        cwd=pathlib.Path(__file__).parents[2],
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+    )
+    self.assert_no_process_is_left()
+    logs = [path.read_text() for path in self.directory.glob('logs/*.log')]
+    return finished.returncode, finished.stdout, finished.stderr, logs
+
+  def assert_no_process_is_left(self):
+    deadline = time.monotonic() + 10
+    while True:
+      table = subprocess.check_output(['ps', '-eo', 'stat,args'], text=True)
+      # A zombie only waits for a parent to ask for its status.
+      left = [
+          line
+          for line in table.splitlines()
+          if str(self.directory) in line and not line.startswith('Z')
+      ]
+      if not left:
+        return
+      self.assertLess(time.monotonic(), deadline, left)
+      time.sleep(0.2)
+
+  # Up to a minute each, most of which TensorFlow takes to start.
+  @parameterized.named_parameters(
+      (f'_{name}_{strategy}', name, strategy)
+      for name in _BINARIES
+      for strategy in _STRATEGIES
+  )
+  @pytest.mark.slow
+  def test_trains(self, name, strategy):
+    flags, run = _BINARIES[name]
+    if name in _TEXTS:
+      text_file = self.directory / 'text'
+      codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=8000)
+      text_file.write_text(text.decode(codes))
+      flags = (*flags, f'--text_file={text_file}')
+    status, _, stderr, logs = self.run_binary(name, strategy, *_COMMON, *flags)
+    self.assertEqual(status, 0, '\n'.join([stderr, *logs]))
+    run_dir = self.directory / 'run' / run
+    lines = (run_dir / 'metrics.jsonl').read_text().splitlines()
+    last = json.loads(lines[-1])
+    self.assertEqual(last['step'], _NUM_STEPS)
+    for key, value in last.items():
+      self.assertTrue(math.isfinite(value), f'{key}: {value}')
+    found = json.loads((run_dir / 'results.json').read_text())
+    if 'stairs' in found:
+      self.assertLen(found['stairs'], 2)
+    else:
+      self.assertEqual(found['step'], _NUM_STEPS)
+    for log in (stderr, *logs):
+      self.assertNotIn('Traceback', log)
+
+
+if __name__ == '__main__':
+  absltest.main()
