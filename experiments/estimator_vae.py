@@ -137,7 +137,8 @@ def main(argv: Sequence[str]) -> None:
       network_name: _sweep(network_name, network, applicable[network_name])
       for network_name, network in networks.items()
   }
-  _report(tables)
+  if dlvm.training.is_chief():
+    _report(tables)
 
 
 def _sweep(network_name, network, evaluations):

@@ -195,7 +195,8 @@ def run(
         f'{image_flags.DATASET.value}, {_NUM_LABELS.value} labels, {inference},'
         f' alpha {alpha:g}, step {trainer.step:,}'
     )
-    draw_styles(run_dir / 'styles.png', trainer.model, title)
+    if dlvm.training.is_chief():
+      draw_styles(run_dir / 'styles.png', trainer.model, title)
     return {
         'validation': trainer.evaluate(_eval_batches(images.validation)),
         'test': evaluation.evaluate(
@@ -308,6 +309,8 @@ def main(argv: Sequence[str]) -> None:
       for inference in _INFERENCES.value
       for alpha in alphas
   }
+  if not dlvm.training.is_chief():
+    return
   table = (
       f'{image_flags.DATASET.value}, {_NUM_LABELS.value} labels',
       (

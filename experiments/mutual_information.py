@@ -140,6 +140,8 @@ def main(argv: Sequence[str]) -> None:
       )
       for task in tasks
   }
+  if not dlvm.training.is_chief():
+    return
   optimal, curve = _measure_optimal(informations, bounds, alphas)
   found['optimal critic'] = {name: [stairs] for name, stairs in optimal.items()}
   _report(found, curve, tasks)

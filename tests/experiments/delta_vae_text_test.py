@@ -1,7 +1,11 @@
+import os
+from unittest import mock
+
 import numpy as np
 import tensorflow as tf
 
 from experiments import delta_vae_text
+from experiments import runs
 from experiments import text
 from tests.experiments import binary
 
@@ -52,6 +56,23 @@ class DeltaVAETextTest(binary.BinaryTestCase):
         methods=['none'],
     )
     self.assertEqual(self.results('none')['rate'], 0)
+
+  def test_text_that_vanishes(self):
+    fit = runs.fit
+
+    def vanish_then_fit(*args, **kwargs):
+      os.unlink(self.text_file)
+      return fit(*args, **kwargs)
+
+    # The text is in memory, so a run that has begun comes to its end.
+    with mock.patch.object(runs, 'fit', vanish_then_fit):
+      self.run_main(delta_vae_text, text_file=self.text_file)
+    self.assertEqual(self.results('delta_2')['step'], 4)
+    line = self.run_failing(
+        delta_vae_text, text_file=self.text_file, num_steps=8
+    )
+    self.assertIn(f'Expected a text file at {self.text_file}', line)
+    self.assertIn('goes on from its last checkpoint', line)
 
   def test_bad_flags(self):
     line = self.run_failing(

@@ -51,7 +51,9 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
     @launch.one_line_errors
     def main(argv):
       del argv
-      raise dlvm.training.UnreadableDataError(7, '/data; No such file', 'ckpt-5')
+      raise dlvm.training.UnreadableDataError(
+          7, '/data; No such file', 'ckpt-5'
+      )
 
     stderr = io.StringIO()
     with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit):

@@ -2,12 +2,6 @@
 
 import json
 import math
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
-import time
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -15,9 +9,9 @@ import numpy as np
 import pytest
 
 from experiments import text
+from tests.experiments import launched_binary
 
 _NUM_STEPS = 200
-_TIMEOUT_SECONDS = 600
 _COMMON = ('--num_steps=200', '--eval_every=100')
 _FLOW = (
     '--batch_size=8',
@@ -120,74 +114,23 @@ _BINARIES = {
     ),
 }
 _TEXTS = ('delta_vae_text', 'discrete_flow_text')
-_STRATEGIES = {
-    'default': ((), ()),
-    'mirrored': ((), ('--num_replicas=2',)),
-    'multi_worker': (('--num_workers=2',), ()),
-    'parameter_server': (('--num_workers=2', '--num_parameter_servers=1'), ()),
-}
+# What trains no model by `Trainer`.
+_ON_ONE_DEVICE = (
+    'discrete_flow_floors',
+    'discrete_flow_shift_gradients',
+    'estimator_variance',
+    'evaluate',
+    'export',
+)
 
 
-class SoakTest(parameterized.TestCase):
-
-  def setUp(self):
-    super().setUp()
-    directory = tempfile.TemporaryDirectory()
-    self.addCleanup(directory.cleanup)
-    self.directory = pathlib.Path(directory.name)
-
-  def run_binary(self, name, strategy, *flags):
-    """Runs a binary to its end; returns its status, outputs and logs."""
-    launcher_flags, strategy_flags = _STRATEGIES[strategy]
-    command = [f'experiments.{name}', f'--output_dir={self.directory / "run"}']
-    command += [*flags, f'--strategy={strategy}', *strategy_flags]
-    if launcher_flags:
-      command = [
-          'experiments.launch_local',
-          '--max_restarts=0',
-          f'--worker_log_dir={self.directory / "logs"}',
-          *launcher_flags,
-          *('--', *command),
-      ]
-    finished = subprocess.run(
-        [sys.executable, '-m', *command],
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            'TF_CPP_MIN_LOG_LEVEL': '3',
-            # Several processes share the machine.
-            'TF_NUM_INTRAOP_THREADS': '1',
-            'TF_NUM_INTEROP_THREADS': '1',
-        },
-        cwd=pathlib.Path(__file__).parents[2],
-        timeout=_TIMEOUT_SECONDS,
-        check=False,
-    )
-    self.assert_no_process_is_left()
-    logs = [path.read_text() for path in self.directory.glob('logs/*.log')]
-    return finished.returncode, finished.stdout, finished.stderr, logs
-
-  def assert_no_process_is_left(self):
-    deadline = time.monotonic() + 10
-    while True:
-      table = subprocess.check_output(['ps', '-eo', 'stat,args'], text=True)
-      # A zombie only waits for a parent to ask for its status.
-      left = [
-          line
-          for line in table.splitlines()
-          if str(self.directory) in line and not line.startswith('Z')
-      ]
-      if not left:
-        return
-      self.assertLess(time.monotonic(), deadline, left)
-      time.sleep(0.2)
+class SoakTest(launched_binary.LaunchedBinaryTestCase):
 
   # Up to a minute each, most of which TensorFlow takes to start.
   @parameterized.named_parameters(
       (f'_{name}_{strategy}', name, strategy)
       for name in _BINARIES
-      for strategy in _STRATEGIES
+      for strategy in launched_binary.STRATEGIES
   )
   @pytest.mark.slow
   def test_trains(self, name, strategy):
@@ -197,8 +140,9 @@ class SoakTest(parameterized.TestCase):
       codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=8000)
       text_file.write_text(text.decode(codes))
       flags = (*flags, f'--text_file={text_file}')
-    status, _, stderr, logs = self.run_binary(name, strategy, *_COMMON, *flags)
-    self.assertEqual(status, 0, '\n'.join([stderr, *logs]))
+    status, log = self.run_binary(name, strategy, *_COMMON, *flags)
+    self.assertEqual(status, 0, log)
+    self.assertNotIn('Traceback', log)
     run_dir = self.directory / 'run' / run
     lines = (run_dir / 'metrics.jsonl').read_text().splitlines()
     last = json.loads(lines[-1])
@@ -210,8 +154,31 @@ class SoakTest(parameterized.TestCase):
       self.assertLen(found['stairs'], 2)
     else:
       self.assertEqual(found['step'], _NUM_STEPS)
-    for log in (stderr, *logs):
-      self.assertNotIn('Traceback', log)
+
+  @parameterized.product(
+      name=_ON_ONE_DEVICE, strategy=sorted(launched_binary.STRATEGIES)[1:]
+  )
+  @pytest.mark.slow
+  def test_refuses(self, name, strategy):
+    status, log = self.run_binary(name, strategy)
+    self.assertEqual(status, 1, log)
+    (line,) = {line for line in log.splitlines() if line.startswith('Error: ')}
+    self.assertNotIn('Traceback', log)
+    self.assertRegex(line, f'Expected --strategy=default.*{strategy}')
+
+  @parameterized.parameters(
+      ('--jit', 'Leave it out, or use the strategy'),
+      ('--accumulate_steps=2', 'Use larger batches'),
+  )
+  @pytest.mark.slow
+  def test_refuses_what_a_parameter_server_cannot(self, flag, advice):
+    flags, _ = _BINARIES['gumbel_softmax_vae']
+    status, log = self.run_binary(
+        'gumbel_softmax_vae', 'parameter_server', *_COMMON, *flags, flag
+    )
+    self.assertEqual(status, 1, log)
+    self.assertNotIn('Traceback', log)
+    self.assertRegex(log, f'Error: Expected .*{advice}')
 
 
 if __name__ == '__main__':
