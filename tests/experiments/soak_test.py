@@ -8,7 +8,13 @@ from absl.testing import parameterized
 import numpy as np
 import pytest
 
+from experiments import discrete_flow_floors
+from experiments import discrete_flow_shift_gradients
+from experiments import estimator_variance
+from experiments import evaluate
+from experiments import export
 from experiments import text
+from tests.experiments import binary
 from tests.experiments import launched_binary
 
 _NUM_STEPS = 200
@@ -114,14 +120,6 @@ _BINARIES = {
     ),
 }
 _TEXTS = ('delta_vae_text', 'discrete_flow_text')
-# What trains no model by `Trainer`.
-_ON_ONE_DEVICE = (
-    'discrete_flow_floors',
-    'discrete_flow_shift_gradients',
-    'estimator_variance',
-    'evaluate',
-    'export',
-)
 
 
 class SoakTest(launched_binary.LaunchedBinaryTestCase):
@@ -155,17 +153,6 @@ class SoakTest(launched_binary.LaunchedBinaryTestCase):
     else:
       self.assertEqual(found['step'], _NUM_STEPS)
 
-  @parameterized.product(
-      name=_ON_ONE_DEVICE, strategy=sorted(launched_binary.STRATEGIES)[1:]
-  )
-  @pytest.mark.slow
-  def test_refuses(self, name, strategy):
-    status, log = self.run_binary(name, strategy)
-    self.assertEqual(status, 1, log)
-    (line,) = {line for line in log.splitlines() if line.startswith('Error: ')}
-    self.assertNotIn('Traceback', log)
-    self.assertRegex(line, f'Expected --strategy=default.*{strategy}')
-
   @parameterized.parameters(
       ('--jit', 'Leave it out, or use the strategy'),
       ('--accumulate_steps=2', 'Use larger batches'),
@@ -179,6 +166,24 @@ class SoakTest(launched_binary.LaunchedBinaryTestCase):
     self.assertEqual(status, 1, log)
     self.assertNotIn('Traceback', log)
     self.assertRegex(log, f'Error: Expected .*{advice}')
+
+
+class RefusalTest(binary.BinaryTestCase, parameterized.TestCase):
+
+  @parameterized.product(
+      module=(
+          discrete_flow_floors,
+          discrete_flow_shift_gradients,
+          estimator_variance,
+          evaluate,
+          export,
+      ),
+      strategy=('mirrored', 'multi_worker', 'parameter_server', 'tpu'),
+  )
+  def test_what_trains_no_model_runs_on_one_device(self, module, strategy):
+    line = self.run_failing(module, strategy=strategy)
+    self.assertRegex(line, f'Expected --strategy=default.*{strategy}')
+    self.assertIn('Leave it out', line)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Two workers learn as one does: their curves lie within those of the seeds."""
+"""Two workers learn as one does, but for the noise: compared over seeds."""
 
 import json
 
@@ -11,7 +11,8 @@ from tests.experiments import launched_binary
 _SEEDS = range(3)
 _FLAGS = (
     '--num_steps=500',
-    '--eval_every=100',
+    '--eval_every=500',
+    '--learning_rate=3e-3',
     '--batch_size=100',
     '--num_importance_samples=2',
 )
@@ -27,16 +28,21 @@ class WorkerCurvesTest(launched_binary.LaunchedBinaryTestCase):
         for strategy in ('default', 'multi_worker')
     }
     for strategy, rows in curves.items():
-      print(f'\n{strategy}: validation bound [nats] at each 100 steps')
+      print(f'\n{strategy}: loss [nats], mean of each 100 steps')
       for seed, row in zip(_SEEDS, rows, strict=True):
         print(f'  seed {seed}: {np.array2string(row, precision=3)}')
     one, two = curves['default'], curves['multi_worker']
     # The batches are the same, the noise is not.
     self.assertGreater(np.abs(one - two).min(), 0)
-    spread = np.ptp(one, axis=0)
-    np.testing.assert_array_less(np.abs(two.mean(0) - one.mean(0)), spread)
-    # They move by many times as much.
-    self.assertGreater(one[:, -1].min() - one[:, 0].max(), 3 * spread.max())
+    # Five standard errors of a difference of means of three, with the standard
+    # deviation over seeds of both and of all steps.
+    spread = np.sqrt(np.concatenate([one, two], 1).var(axis=0, ddof=1).mean())
+    error = spread * np.sqrt(2 / len(_SEEDS))
+    difference = np.abs(two.mean(axis=0) - one.mean(axis=0))
+    print(f'standard deviation {spread:.3f}, differences {difference.round(3)}')
+    np.testing.assert_array_less(difference, 5 * error)
+    # They fall by many times as much.
+    self.assertGreater(one[:, 0].min() - one[:, -1].max(), 10 * spread)
 
   def curve(self, strategy, seed):
     name = f'{strategy}_{seed}'
@@ -49,8 +55,7 @@ class WorkerCurvesTest(launched_binary.LaunchedBinaryTestCase):
     )
     self.assertEqual(status, 0, log)
     lines = (self.directory / name / 'metrics.jsonl').read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    return np.array([row['val_elbo'] for row in rows if 'val_elbo' in row])
+    return np.array([json.loads(line)['loss'] for line in lines])
 
 
 if __name__ == '__main__':
