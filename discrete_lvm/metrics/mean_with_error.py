@@ -18,6 +18,11 @@ class MeanWithError(keras.metrics.Metric):
 
   Call arguments:
     values: Floating `Tensor` of shape `[batch]`, one value an example.
+    sample_weight: Boolean `Tensor` of shape `[batch]`, the examples that count;
+      by default all.
+
+  Raises:
+    ValueError: If `sample_weight` is not boolean.
 
   Example:
     >>> metric = MeanWithError(name='elbo')
@@ -37,10 +42,18 @@ class MeanWithError(keras.metrics.Metric):
     )
 
   def update_state(self, values, sample_weight=None):
-    if sample_weight is not None:
-      raise ValueError('Expected no `sample_weight`: examples weigh the same.')
     values = tf.cast(values, tf.float64)
-    self.count.assign_add(tf.cast(tf.size(values), tf.float64))
+    counts = tf.ones_like(values, tf.bool)
+    if sample_weight is not None:
+      counts = tf.convert_to_tensor(sample_weight)
+      if counts.dtype != tf.bool:
+        raise ValueError(
+            'Expected a boolean `sample_weight`, since examples weigh the same;'
+            f' received {counts.dtype.name}.'
+        )
+    # Not `boolean_mask`, whose shape would depend on values.
+    values = tf.where(counts, values, 0)
+    self.count.assign_add(tf.reduce_sum(tf.cast(counts, tf.float64)))
     self.total.assign_add(tf.reduce_sum(values))
     self.total_squares.assign_add(tf.reduce_sum(values**2))
 

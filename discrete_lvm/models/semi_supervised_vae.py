@@ -393,7 +393,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
         objectives.elbo(-expected_cost, ops.categorical_kl(logits))
     )
     self._bound.update_state(bound)
-    self._accuracy.update_state(tf.boolean_mask(is_right, labels >= 0))
+    self._accuracy.update_state(is_right, sample_weight=labels >= 0)
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """Returns what `evaluate` reports.

@@ -12,6 +12,16 @@ import tensorflow as tf
 
 # Parts of the names of ops that go to the host in the middle of a computation.
 _CALLBACKS = ('PyFunc', 'HostCompute', 'SendToHost', 'RecvFromHost', 'Print')
+# Ops whose output is as long as its values say. XLA compiles some of them on a
+# CPU and pads them; a TPU has to compile anew for each length, or cannot.
+_DYNAMIC_OPS = (
+    'DynamicPartition',
+    'SetSize',
+    'Unique',
+    'UniqueV2',
+    'UniqueWithCounts',
+    'Where',
+)
 
 
 class Case(NamedTuple):
@@ -81,6 +91,7 @@ def compare(
     compiled = tf.function(run, jit_compile=True, autograph=False)
     concrete = compiled.get_concrete_function(arguments)
     test.assertEmpty(host_callbacks(concrete))
+    test.assertEmpty(dynamic_shapes(concrete))
     actual = compiled(arguments)
   faults = {}
   for name in cases:
@@ -107,13 +118,30 @@ def host_callbacks(concrete: Any) -> list[str]:
   Returns:
     The names.
   """
+  return [
+      node.name
+      for node in _nodes(concrete)
+      if any(op in node.op for op in _CALLBACKS)
+  ]
+
+
+def dynamic_shapes(concrete: Any) -> list[str]:
+  """Lists the names of the ops of a graph whose shape depends on values.
+
+  Args:
+    concrete: A concrete function, with all that it calls.
+
+  Returns:
+    The names.
+  """
+  return [node.name for node in _nodes(concrete) if node.op in _DYNAMIC_OPS]
+
+
+def _nodes(concrete):
   definition = concrete.graph.as_graph_def()
-  nodes = [
+  return [
       *definition.node,
       *(node for f in definition.library.function for node in f.node_def),
-  ]
-  return [
-      node.name for node in nodes if any(op in node.op for op in _CALLBACKS)
   ]
 
 

@@ -26,6 +26,19 @@ class XlaTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEmpty(xla.host_callbacks(clean))
 
   @parameterized.parameters(
+      lambda x: tf.reduce_sum(tf.boolean_mask(x, x > 0)),
+      lambda x: tf.unique(x)[0],
+      lambda x: tf.map_fn(lambda y: tf.size(tf.where(y > 0)), x),
+  )
+  def test_sees_a_shape_that_depends_on_values(self, function):
+    concrete = tf.function(function).get_concrete_function(tf.constant([1, 2]))
+    self.assertNotEmpty(xla.dynamic_shapes(concrete))
+    # Of three arguments it chooses, and is static.
+    clean = tf.function(lambda x: tf.where(x > 0, x, 0))
+    concrete = clean.get_concrete_function(tf.constant([1, 2]))
+    self.assertEmpty(xla.dynamic_shapes(concrete))
+
+  @parameterized.parameters(
       lambda x: x + (0 if tf.executing_eagerly() else 1e-3),
       lambda x: x if tf.executing_eagerly() else tf.cast(x, tf.float64),
       lambda x: _print(x),

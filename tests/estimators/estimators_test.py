@@ -8,6 +8,7 @@ import tensorflow as tf
 from discrete_lvm import estimators
 from discrete_lvm import ops
 from discrete_lvm.estimators import relaxation
+from tests.conformance import xla
 
 LOGITS = tf.constant([[[0.3, -1.0, 0.5], [1.0, 0.2, -0.7]]] * 4)
 NOISE = ops.gumbel([4, 2, 3], [0, 1])
@@ -92,6 +93,9 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     for jit_compile in (False, True):
       compiled = tf.function(evaluate, jit_compile=jit_compile)
       self.assertAllClose(compiled(logits, noise), eager, rtol=1e-5, atol=1e-6)
+    concrete = compiled.get_concrete_function(logits, noise)
+    self.assertEmpty(xla.host_callbacks(concrete))
+    self.assertEmpty(xla.dynamic_shapes(concrete))
 
   def test_any_number_of_batch_dimensions(self, cls):
     estimator = cls()

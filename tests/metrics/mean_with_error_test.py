@@ -26,8 +26,17 @@ class MeanWithErrorTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(float(metric.result()['mean']), 3.0)
     self.assertTrue(np.isnan(metric.result()['mean_stderr']))
 
+  def test_counts_what_the_mask_tells(self):
+    metric, other = metrics.MeanWithError(), metrics.MeanWithError()
+    metric.update_state(
+        [1.0, np.nan, 3.0, 7.0], sample_weight=[True, False, True, True]
+    )
+    metric.update_state([5.0], sample_weight=[False])
+    other.update_state([1.0, 3.0, 7.0])
+    self.assertAllEqual([*metric.result().values()], [*other.result().values()])
+
   def test_rejects_weights(self):
-    with self.assertRaisesRegex(ValueError, 'no `sample_weight`'):
+    with self.assertRaisesRegex(ValueError, 'boolean `sample_weight`.*float32'):
       metrics.MeanWithError().update_state([1.0], sample_weight=[2.0])
 
 
