@@ -80,6 +80,9 @@ class TrainerTest(tf.test.TestCase, parameterized.TestCase):
     toy.fit(trainer, 31, log_every=9, checkpoint_every=6)
     toy.fit(trainer, 33)
     self.assertEqual(model.num_traces, 1)
+    # The loop around the step, too, which the model does not see.
+    loop = trainer._steps._steps
+    self.assertEqual(loop.experimental_get_tracing_count(), 1)
 
   @parameterized.parameters(1, 3, 10)
   def test_steps_per_call_changes_no_bit(self, steps_per_call):
