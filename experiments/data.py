@@ -182,8 +182,8 @@ def _read_split(builder, name):
     raise FileNotFoundError(
         f'Expected {builder.name} to be whole in {builder.data_path}; its split'
         f' {name!r} cannot be read ({error}). Remove that directory and prepare'
-        ' it again, or pass --data_dir=DIR where it is whole; a run then goes on'
-        ' from its last checkpoint.'
+        ' it again, or pass --data_dir=DIR where it is whole; a run then goes'
+        ' on from its last checkpoint.'
     ) from error
 
 

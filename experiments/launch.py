@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import contextlib
 import functools
+import re
 import sys
 
 from absl import flags
@@ -88,7 +89,9 @@ def one_line_errors(main: Callable, distributes: bool = True) -> Callable:
       sys.exit(PREEMPTED)
     except _EXPECTED_ERRORS as error:
       logging.debug('Traceback of the error:', exc_info=True)
-      print('Error:', ' '.join(str(error).split()), file=sys.stderr)
+      # Keras writes part of what it says in bold.
+      message = re.sub(r'\x1b\[\d*m', '', str(error))
+      print('Error:', ' '.join(message.split()), file=sys.stderr)
       sys.exit(1)
 
   return wrapped

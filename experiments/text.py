@@ -231,8 +231,8 @@ def _read(path):
   except OSError as error:
     raise FileNotFoundError(
         f'Expected a text file at {path}; received none that can be read '
-        f'({error.strerror}). Put it back, or pass --text_file=FILE; a run then '
-        'goes on from its last checkpoint.'
+        f'({error.strerror}). Put it back, or pass --text_file=FILE; a run then'
+        ' goes on from its last checkpoint.'
     ) from error
   if not contents.startswith(_GZIP_MAGIC):
     return contents

@@ -21,6 +21,7 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters(
       (ValueError('Expected a\n  positive number.'),),
+      (ValueError('\x1b[1mExpected a positive number.\x1b[0m'),),
       (FileNotFoundError('Expected a positive number.'),),
   )
   def test_ends_in_one_line(self, error):
