@@ -140,6 +140,41 @@ def binarize(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
   return tf.cast(uniform < images, images.dtype)
 
 
+def grey_levels(images: np.ndarray) -> np.ndarray:
+  """Returns the integers from 0 to 255 that grey levels in [0, 1] stand for.
+
+  Args:
+    images: Floating array, any shape, values in [0, 1].
+
+  Returns:
+    Array like `images`.
+
+  Example:
+    >>> grey_levels(np.array([0., 1.])).tolist()
+    [0.0, 255.0]
+  """
+  return np.round(255 * images)
+
+
+def halves(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  """Splits images into their upper halves, x, and their lower halves, y.
+
+  Args:
+    images: `Tensor` or array, shape `[size, height, width, channels]`, of an
+      even height.
+
+  Returns:
+    Two of shape `[size, height / 2, width, channels]`.
+
+  Example:
+    >>> x, y = halves(np.arange(8.).reshape([1, 4, 2, 1]))
+    >>> y[0, ..., 0].numpy().tolist()
+    [[4.0, 5.0], [6.0, 7.0]]
+  """
+  x, y = tf.split(images, 2, axis=1)
+  return x, y
+
+
 def _load_digits(seed):
   bunch = sklearn_datasets.load_digits()
   images = (bunch.images[..., np.newaxis] / 16).astype(np.float32)

@@ -32,7 +32,6 @@ import pathlib
 from absl import app
 from absl import flags
 import keras
-import numpy as np
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -184,9 +183,7 @@ def main(argv: Sequence[str]) -> None:
   splits = {'train': images.train, 'test': images.test}
   if is_grey:
     splits = {
-        name: split._replace(
-            images=np.round(split.images * (_NUM_GREY_LEVELS - 1))
-        )
+        name: split._replace(images=data.grey_levels(split.images))
         for name, split in splits.items()
     }
   train, test = splits['train'], splits['test']

@@ -27,10 +27,10 @@ from absl import app
 from absl import flags
 import tensorflow as tf
 
-from experiments import addition
 from experiments import flow_evaluation
 from experiments import flow_pictures
 from experiments import flow_runs
+from experiments import flow_truths
 from experiments import launch
 from experiments import shared_flags
 
@@ -58,7 +58,8 @@ def main(argv: Sequence[str]) -> None:
     argv: What `absl.app.run` leaves of the command line: its first word.
   """
   del argv
-  truth = addition.Addition(shared_flags.LENGTH.value)
+  data = {'name': 'addition', 'length': shared_flags.LENGTH.value}
+  truth = flow_truths.build(data)
 
   def sample(size: int, seed: tf.Tensor) -> dict[str, tf.Tensor]:
     context, codes = truth.sample(size, seed)
@@ -67,7 +68,7 @@ def main(argv: Sequence[str]) -> None:
   flow_runs.run_all(
       flow_runs.Experiment(
           title=f'Addition of numbers of {truth.length} digits',
-          config={'length': truth.length},
+          config={'data': data},
           truth=truth,
           batches=flow_runs.sampled_batches(sample),
           evaluate=flow_evaluation.evaluate_conditional,

@@ -22,7 +22,7 @@ from absl import flags
 from experiments import flow_evaluation
 from experiments import flow_pictures
 from experiments import flow_runs
-from experiments import full_rank
+from experiments import flow_truths
 from experiments import launch
 from experiments import shared_flags
 
@@ -49,11 +49,17 @@ def main(argv: Sequence[str]) -> None:
       shared_flags.LENGTH.value,
       shared_flags.NUM_CLASSES.value,
   )
-  truth = full_rank.full_rank(length, num_classes, shared_flags.DATA_SEED.value)
+  data = {
+      'name': 'full_rank',
+      'length': length,
+      'num_classes': num_classes,
+      'seed': shared_flags.DATA_SEED.value,
+  }
+  truth = flow_truths.build(data)
   flow_runs.run_all(
       flow_runs.Experiment(
           title=f'Full-rank table, {length} positions of {num_classes} classes',
-          config={'length': length, 'num_classes': num_classes},
+          config={'data': data},
           truth=truth,
           batches=flow_runs.sampled_batches(truth.sample),
           evaluate=flow_evaluation.evaluate,

@@ -30,6 +30,7 @@ import discrete_lvm as dlvm
 from experiments import flow_evaluation
 from experiments import flow_pictures
 from experiments import flow_runs
+from experiments import flow_truths
 from experiments import launch
 from experiments import potts
 from experiments import shared_flags
@@ -65,13 +66,13 @@ flow_runs.set_defaults(
 flags.set_default(flow_runs.MASKS, 'alternating')
 # Less than once in a million runs by chance.
 _MAX_SIGMA = 5
-_FLAGS = (
+# Named as the arguments of `potts.Potts` are.
+_LAW_FLAGS = (
     _SIDE,
     shared_flags.NUM_CLASSES,
     _COUPLING,
     _BOUNDARY,
     _PAIRS,
-    _SAMPLER,
 )
 _CHAIN_FLAGS = (_NUM_CHAINS, _NUM_SWEEPS)
 
@@ -113,18 +114,13 @@ def main(argv: Sequence[str]) -> None:
     argv: What `absl.app.run` leaves of the command line: its first word.
   """
   del argv
-  truth = potts.Potts(
-      _SIDE.value,
-      shared_flags.NUM_CLASSES.value,
-      _COUPLING.value,
-      _BOUNDARY.value,
-      _PAIRS.value,
-  )
+  data = {'name': 'potts', **{flag.name: flag.value for flag in _LAW_FLAGS}}
+  truth = flow_truths.build(data)
   chains = run_chains(truth)
-  used = _FLAGS
+  config = {'data': data, 'sampler': _SAMPLER.value}
   batches = flow_runs.sampled_batches(truth.sample)
   if _SAMPLER.value == 'metropolis':
-    used += _CHAIN_FLAGS
+    config |= {flag.name: flag.value for flag in _CHAIN_FLAGS}
     batches = functools.partial(
         dlvm.training.ShuffledBatches, chains, shared_flags.BATCH_SIZE.value
     )
@@ -135,7 +131,7 @@ def main(argv: Sequence[str]) -> None:
               f'classes, J = {_COUPLING.value:g}, {_BOUNDARY.value}, each pair '
               f'{_PAIRS.value}'
           ),
-          config={flag.name: flag.value for flag in used},
+          config=config,
           truth=truth,
           batches=batches,
           evaluate=flow_evaluation.evaluate,

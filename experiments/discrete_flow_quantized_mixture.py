@@ -23,8 +23,8 @@ from absl import flags
 from experiments import flow_evaluation
 from experiments import flow_pictures
 from experiments import flow_runs
+from experiments import flow_truths
 from experiments import launch
-from experiments import quantized_mixture
 from experiments import shared_flags
 
 flags.set_default(
@@ -45,11 +45,12 @@ def main(argv: Sequence[str]) -> None:
     argv: What `absl.app.run` leaves of the command line: its first word.
   """
   del argv
-  truth = quantized_mixture.quantized_mixture()
+  data = {'name': 'quantized_mixture'}
+  truth = flow_truths.build(data)
   flow_runs.run_all(
       flow_runs.Experiment(
           title='Eight Gaussians, 2 positions of 91 classes',
-          config={},
+          config={'data': data},
           truth=truth,
           batches=flow_runs.sampled_batches(truth.sample),
           evaluate=flow_evaluation.evaluate,

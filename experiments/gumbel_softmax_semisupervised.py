@@ -37,6 +37,7 @@ from experiments import few_labels
 from experiments import image_flags
 from experiments import launch
 from experiments import pictures
+from experiments import report_semi_supervised
 from experiments import runs
 from experiments import schedules
 from experiments import semi_supervised_networks
@@ -103,7 +104,6 @@ _CONFIG_FLAGS = (
     _STYLE_DIM,
 )
 _EVAL_BATCH_SIZE = 250
-_NUM_STYLES = 8
 
 
 def build_model(
@@ -232,13 +232,9 @@ def draw_styles(
     model: The trained model.
     title: The run in a few words.
   """
-  num_classes = model.num_classes
-  _, z = model.sample_prior(_NUM_STYLES, dlvm.ops.fold_in(0, 'styles'))
-  codes = tf.eye(num_classes, batch_shape=[_NUM_STYLES])
-  z = tf.repeat(z[:, tf.newaxis], num_classes, axis=1)
   pictures.rows_and_columns(
       path,
-      model.decode(codes, z).mean().numpy(),
+      report_semi_supervised.styles(model),
       f'Styles of the prior in every class\n{title}',
       row_label='style',
       column_label='class',

@@ -50,25 +50,6 @@ _EVAL_BATCH_SIZE = 100
 _NUM_IMAGES = 64
 
 
-def halves(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-  """Splits images into their upper halves, x, and their lower halves, y.
-
-  Args:
-    images: `Tensor` or array, shape `[size, height, width, channels]`, of an
-      even height.
-
-  Returns:
-    Two of shape `[size, height / 2, width, channels]`.
-
-  Example:
-    >>> x, y = halves(np.arange(8.).reshape([1, 4, 2, 1]))
-    >>> y[0, ..., 0].numpy().tolist()
-    [[4.0, 5.0], [6.0, 7.0]]
-  """
-  x, y = tf.split(images, 2, axis=1)
-  return x, y
-
-
 def build_model(
     half_shape: Sequence[int], num_layers: int, **kwargs
 ) -> dlvm.models.StructuredPrediction:
@@ -110,7 +91,7 @@ def draw_predictions(
     images: Test images, shape `[size, height, width, 1]`.
     title: The run in a few words.
   """
-  x, _ = halves(images[:_NUM_IMAGES])
+  x, _ = data.halves(images[:_NUM_IMAGES])
   codes = model.sample_codes(x, 1, dlvm.ops.fold_in(0, 'predictions'))
   lower = model.decode(codes[0]).mean()
   pictures.samples(
@@ -188,11 +169,11 @@ def _draw_halves(images, seed):
   # Of the whole image, so that the halves are those of one drawing.
   if latent_flags.BINARIZATION.value == 'dynamic':
     images = data.binarize(images, seed)
-  return halves(images)
+  return data.halves(images)
 
 
 def _eval_batches(split):
-  dataset = tf.data.Dataset.from_tensor_slices(halves(split.images))
+  dataset = tf.data.Dataset.from_tensor_slices(data.halves(split.images))
   return dataset.batch(_EVAL_BATCH_SIZE).prefetch(1)
 
 

@@ -1,11 +1,11 @@
-"""What `evaluate` measures of a trained model of images."""
+"""What `evaluate` measures of a trained model of latents."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
-import math
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,36 +15,40 @@ _BATCH_SIZE = 100
 
 
 def bounds(
-    model: dlvm.models.DiscreteVAE | dlvm.models.DeltaVAE,
-    images: np.ndarray,
+    model: keras.Model,
+    examples: Any,
     num_samples: int,
+    num_dims: int,
     seed: Any,
+    **options,
 ) -> dict[str, float]:
   """Bounds the log-likelihood; computes it where the codes are few.
 
   Args:
-    model: The model.
-    images: Test images, shape `[size, height, width, 1]`.
-    num_samples: Importance samples of each image.
+    model: A model of latents and data.
+    examples: Test examples, as the model takes them: an array, or a tuple.
+    num_samples: Importance samples of each example.
+    num_dims: Pixels or characters of an example.
     seed: As for `ops.as_seed`.
+    **options: Further arguments of `model.importance_weighted_estimate`.
 
   Returns:
     'elbo' and 'importance_weighted_bound' in nats, of which 'log_marginal' is
-    the truth; each with '..._stderr' over the images; 'effective_sample_size';
-    'bits_per_dim' of the bound.
+    the truth; each with '..._stderr' over the examples;
+    'effective_sample_size'; 'bits_per_dim' of the bound.
   """
   names = ['elbo', 'importance_weighted_bound', 'effective_sample_size']
-  is_discrete = isinstance(model, dlvm.models.DiscreteVAE)
-  has_marginal = is_discrete and dlvm.ops.is_enumerable(
-      model.num_latents, model.num_classes
-  )
+  has_marginal = isinstance(
+      model, dlvm.models.DiscreteVAE
+  ) and dlvm.ops.is_enumerable(model.num_latents, model.num_classes)
   if has_marginal:
     names.append('log_marginal')
-  means = {name: dlvm.metrics.MeanWithError(name=name) for name in names}
 
   @tf.function
   def measure(x, seed):
-    estimate = model.importance_weighted_estimate(x, num_samples, seed)
+    estimate = model.importance_weighted_estimate(
+        x, num_samples, seed, **options
+    )
     marginal = [model.log_marginal(x)] if has_marginal else []
     return [
         estimate.elbo,
@@ -53,21 +57,39 @@ def bounds(
         *marginal,
     ]
 
-  for index, x in enumerate(_batches(images)):
-    values = measure(x, dlvm.ops.fold_in(seed, index))
-    for name, value in zip(names, values, strict=True):
-      means[name].update_state(value)
-  results = {
-      name: float(value)
-      for mean in means.values()
-      for name, value in mean.result().items()
+  found = [
+      measure(x, dlvm.ops.fold_in(seed, index))
+      for index, x in enumerate(batches(examples))
+  ]
+  results = {}
+  for name, values in zip(names, zip(*found, strict=True), strict=True):
+    results |= mean(name, np.concatenate(values))
+  bound = results['importance_weighted_bound']
+  return {**results, 'bits_per_dim': bits_per_dim(bound, num_dims)}
+
+
+def metrics(
+    model: keras.Model, examples: Any, num_samples: int, seed: Any
+) -> dict[str, float]:
+  """Computes the metrics of `evaluate` of a model.
+
+  Args:
+    model: The model.
+    examples: Test examples, as for `bounds`.
+    num_samples: Importance samples of each example.
+    seed: As for `ops.as_seed`.
+
+  Returns:
+    What `model.get_metrics_result` returns.
+  """
+  model.num_importance_samples = num_samples
+  model.reset_metrics()
+  update = tf.function(lambda x, seed: model.update_metrics(x, seed=seed))
+  for index, x in enumerate(batches(examples)):
+    update(x, dlvm.ops.fold_in(seed, index))
+  return {
+      name: float(value) for name, value in model.get_metrics_result().items()
   }
-  results['bits_per_dim'] = float(
-      dlvm.ops.bits_per_dim(
-          -results['importance_weighted_bound'], math.prod(images.shape[1:])
-      )
-  )
-  return results
 
 
 def annealing(
@@ -96,38 +118,35 @@ def annealing(
   values = {**found._asdict(), 'bracket': found.upper - found.lower}
   results = {}
   for name, value in values.items():
-    mean = dlvm.metrics.MeanWithError(name=name)
-    mean.update_state(value)
-    results |= {key: float(number) for key, number in mean.result().items()}
+    results |= mean(name, value)
   return results
 
 
 def codes(
-    model: dlvm.models.DiscreteVAE, images: np.ndarray, seed: Any
+    all_logits: np.ndarray, prior_logits: tf.Tensor, seed: Any
 ) -> tuple[dict[str, float], dlvm.metrics.CodeInformation]:
-  """Splits the rate into what the codes tell of the images, and the rest.
+  """Splits the rate into what the codes tell of the examples, and the rest.
 
   Args:
-    model: The model.
-    images: Test images, shape `[size, height, width, 1]`.
+    all_logits: Logits of the posteriors, shape `[size, N, K]`.
+    prior_logits: Those of the prior, shape `[N, K]`.
     seed: As for `ops.as_seed`.
 
   Returns:
     The results of `metrics.CodeInformation`, and the metric. Where there are
     too many codes to enumerate, 'latent_mutual_information' is an estimate from
-    one sample of each image, and has a '..._stderr'.
+    one sample of each example, and has a '..._stderr'.
   """
-  metric = dlvm.metrics.CodeInformation(model.num_latents, model.num_classes)
-  prior_logits = _prior_logits(model)
-  all_logits = _encode(model, images)
-  for logits in _batches(all_logits):
+  size, num_latents, num_classes = all_logits.shape
+  metric = dlvm.metrics.CodeInformation(num_latents, num_classes)
+  for logits in batches(all_logits):
     metric.update_state(logits, prior_logits)
   results = {name: float(value) for name, value in metric.result().items()}
   name = 'latent_mutual_information'
   if name not in results:
-    mean = dlvm.metrics.MeanWithError(name=name)
-    log_q = tf.reshape(tf.nn.log_softmax(all_logits), [len(images), -1])
-    for index, logits in enumerate(_batches(all_logits)):
+    log_q = tf.reshape(tf.nn.log_softmax(all_logits), [size, -1])
+    found = []
+    for index, logits in enumerate(batches(all_logits)):
       z = dlvm.ops.one_hot_argmax(
           dlvm.ops.perturb(logits, seed=dlvm.ops.fold_in(seed, index))
       )
@@ -135,8 +154,8 @@ def codes(
       under_all = tf.matmul(
           tf.reshape(z, [len(logits), -1]), log_q, transpose_b=True
       )
-      mean.update_state(dlvm.objectives.aggregate_information(under_all, own))
-    results |= {key: float(value) for key, value in mean.result().items()}
+      found.append(dlvm.objectives.aggregate_information(under_all, own))
+    results |= mean(name, np.concatenate(found))
   return results, metric
 
 
@@ -162,7 +181,7 @@ def rate_distortion(
     A dict of each point: 'power', and the means 'rate' and 'distortion' in
     nats, the latter from one sample of each image.
   """
-  prior = tf.nn.log_softmax(_prior_logits(model))
+  prior = tf.nn.log_softmax(prior_logits(model))
 
   @tf.function
   def measure(x, power, seed):
@@ -176,7 +195,7 @@ def rate_distortion(
   for power in powers:
     found = [
         measure(x, tf.constant(power), dlvm.ops.fold_in(seed, index))
-        for index, x in enumerate(_batches(images))
+        for index, x in enumerate(batches(images))
     ]
     rate, distortion = (
         float(np.mean(np.concatenate(values)))
@@ -207,17 +226,57 @@ def traversals(
   return model.decode(tf.constant(changed)).mean().numpy()
 
 
-def _encode(model, images):
-  encode: Callable = tf.function(model.encode)
-  return np.concatenate([encode(x).numpy() for x in _batches(images)])
-
-
-def _prior_logits(model):
+def prior_logits(model: dlvm.models.DiscreteVAE) -> tf.Tensor:
+  """Returns the logits of the prior, shape `[N, K]`."""
   if model.prior_logits is None:
     return tf.zeros([model.num_latents, model.num_classes])
   return tf.convert_to_tensor(model.prior_logits)
 
 
-def _batches(values: np.ndarray) -> Iterator[tf.Tensor]:
-  for begin in range(0, len(values), _BATCH_SIZE):
-    yield tf.constant(values[begin : begin + _BATCH_SIZE])
+def over_batches(function: Callable, examples: Any) -> np.ndarray:
+  """Computes an array of all examples, a batch at a time.
+
+  Args:
+    function: From a batch to a `Tensor`, shape `[batch, ...]`.
+    examples: As for `bounds`.
+
+  Returns:
+    Array, shape `[size, ...]`.
+  """
+  compiled = tf.function(function)
+  return np.concatenate([compiled(x).numpy() for x in batches(examples)])
+
+
+def mean(name: str, values: np.ndarray) -> dict[str, float]:
+  """Returns the mean of values, and its standard error.
+
+  Args:
+    name: Name of the mean.
+    values: Floating array, shape `[size]`.
+
+  Returns:
+    The mean by its name, and '..._stderr'.
+  """
+  metric = dlvm.metrics.MeanWithError(name=name)
+  metric.update_state(values)
+  return {key: float(value) for key, value in metric.result().items()}
+
+
+def bits_per_dim(log_prob: float, num_dims: int) -> float:
+  """Returns the bits that a pixel or a character costs.
+
+  Args:
+    log_prob: Of an example, in nats.
+    num_dims: Pixels or characters of an example.
+  """
+  return float(dlvm.ops.bits_per_dim(-log_prob, num_dims))
+
+
+def batches(examples: Any) -> Iterator[Any]:
+  """Cuts an array, or a tuple of arrays, into batches."""
+  size = len(tf.nest.flatten(examples)[0])
+  for begin in range(0, size, _BATCH_SIZE):
+    yield tf.nest.map_structure(
+        lambda x, begin=begin: tf.constant(x[begin : begin + _BATCH_SIZE]),
+        examples,
+    )

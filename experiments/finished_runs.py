@@ -1,0 +1,137 @@
+"""A finished run, from its directory: the model, its data and its figures."""
+
+from collections.abc import Mapping
+import json
+import pathlib
+from typing import Any
+from typing import NamedTuple
+
+import keras
+
+from experiments import data as data_lib
+from experiments import results
+from experiments import saved_models
+from experiments import shared_flags
+from experiments import text as text_lib
+
+_CONFIG = 'config.json'
+_NUM_IMPORTANCE_SAMPLES = 1000
+
+
+class FinishedRun(NamedTuple):
+  """What a run has left.
+
+  Attributes:
+    directory: Its directory.
+    model: The model, of the end or of a checkpoint.
+    config: What made the run the run that it is.
+    found: What `results.json` holds; empty if the run was stopped before.
+    step: The step of the model; None if it is not known.
+  """
+
+  directory: pathlib.Path
+  model: keras.Model
+  config: Mapping[str, Any]
+  found: Mapping[str, Any]
+  step: int | None
+
+  @property
+  def data(self) -> Mapping[str, Any]:
+    """The description of the data."""
+    return self.config['data']
+
+  @property
+  def data_name(self) -> str:
+    """The data in a few words."""
+    return self.data.get('name') or self.data['source']
+
+  @property
+  def is_of_text(self) -> bool:
+    """Whether the data are a text; all others have a name."""
+    return 'name' not in self.data
+
+  @property
+  def num_importance_samples(self) -> int:
+    """As the flag says, or else as many as the run itself took."""
+    return shared_flags.NUM_IMPORTANCE_SAMPLES.value or self.found.get(
+        'num_importance_samples', _NUM_IMPORTANCE_SAMPLES
+    )
+
+  def images(self) -> data_lib.Data:
+    """Loads the images of the run.
+
+    Raises:
+      ValueError: If the test set is another than that of the run.
+    """
+    description = self.data
+    images = data_lib.load(
+        description['name'],
+        shared_flags.DATA_DIR.value,
+        description['binarization'],
+        description['seed'],
+    )
+    _check_test_set(description, images.description)
+    return images
+
+  def text(self) -> text_lib.Text:
+    """Loads the text of the run.
+
+    Raises:
+      ValueError: If the test set is another than that of the run.
+    """
+    text = text_lib.load(shared_flags.TEXT_FILE.value)
+    _check_test_set(self.data, text.description)
+    return text
+
+
+def read(directory: pathlib.Path, checkpoint: int | None = None) -> FinishedRun:
+  """Reads a run.
+
+  Args:
+    directory: Directory of the run; of a sweep, that of one of its runs.
+    checkpoint: Step of a checkpoint, whose model takes the place of the last.
+
+  Returns:
+    `FinishedRun`.
+
+  Raises:
+    FileNotFoundError: If the directory has no model.keras or config.json.
+    ValueError: If the config says nothing of the data, or there is no such
+      checkpoint.
+  """
+  for name in (saved_models.NAME, _CONFIG):
+    if not (directory / name).exists():
+      raise FileNotFoundError(_missing(directory, name))
+  config = json.loads((directory / _CONFIG).read_text())
+  if 'data' not in config:
+    raise ValueError(
+        f"Expected 'data' in {directory / _CONFIG}, what the binary says of "
+        f'them; received {sorted(config)}.'
+    )
+  model = saved_models.read(directory)
+  found = results.read(directory, {}) or {}
+  step = found.get('step')
+  if checkpoint is not None:
+    saved_models.restore(directory, model, checkpoint)
+    step = checkpoint
+  return FinishedRun(directory, model, config, found, step)
+
+
+def _missing(directory, name):
+  message = (
+      f'Expected {name} in {directory}, the directory of a finished run; '
+      'received none'
+  )
+  below = sorted(directory.glob(f'**/{saved_models.NAME}'))
+  if below:
+    message += f', but there are runs below it, such as {below[0].parent}'
+  return f'{message}.'
+
+
+def _check_test_set(expected, received):
+  expected, received = (d['sha256']['test'] for d in (expected, received))
+  if received != expected:
+    raise ValueError(
+        f'Expected the test set of the run, SHA-256 {expected}; received '
+        f'{received}.'
+    )
