@@ -85,9 +85,8 @@ def main(argv: Sequence[str]) -> None:
       {'title': title, 'step': run.step, **report.parts},
       'evaluation.json',
   )
-  lines = [f'{name:<34}{value:>10}{error:>9}' for _, name, value, error in rows]
   report_pictures.page(
-      output_dir / 'evaluation.png', title, lines, report.panels
+      output_dir / 'evaluation.png', title, _lines(rows), report.panels
   )
   rich.console.Console().print(
       f'Wrote {output_dir / "evaluation.json"} and evaluation.png',
@@ -103,6 +102,17 @@ def _print_table(title, rows):
   for row in rows:
     table.add_row(*row)
   rich.console.Console().print(table)
+
+
+def _lines(rows):
+  """Returns the rows as text, those of a part below its name."""
+  lines, before = [], None
+  for part, name, value, error in rows:
+    if part != before:
+      lines += ['', part]
+      before = part
+    lines.append(f'  {name:<36}{value:>10}{error:>9}')
+  return lines
 
 
 if __name__ == '__main__':

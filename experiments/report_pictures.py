@@ -99,6 +99,7 @@ def usage(axes, probs: np.ndarray, title: str, ylabel: str = 'latent'):
   """Draws the share of each class, shape `[N, K]`."""
   image = axes.imshow(probs, aspect='auto', vmin=0, interpolation='none')
   axes.set(xlabel='class', ylabel=ylabel)
+  axes.locator_params(integer=True)
   axes.set_title(title, fontsize=10)
   axes.figure.colorbar(image, ax=axes)
 
