@@ -48,6 +48,9 @@ def _known_law(run):
   seed = dlvm.ops.fold_in(run.config['data_seed'], 'test')
   measures, events = evaluate(run.model, truth, num_events, seed)
   nats = measures.pop('nats')
+  error = measures.get('nats_above_entropy_stderr')
+  if error is not None:
+    measures['negative_log_likelihood_stderr'] = error
   parts = {
       'likelihood': {
           'negative_log_likelihood': nats,
@@ -75,15 +78,15 @@ def _known_law(run):
           report_pictures.log_probs(
               events['true_log_probs'], events['model_log_probs']
           ),
-          report_pictures.text(
-              [' '.join(map(str, code)) for code in codes[:_NUM_SHOWN]],
-              'samples',
-          ),
           report_pictures.usage(
               shares(codes), 'classes of samples', ylabel='position'
           ),
           report_pictures.usage(
               shares(drawn), 'classes of draws of the truth', ylabel='position'
+          ),
+          report_pictures.text(
+              [' '.join(map(str, code)) for code in codes[:_NUM_SHOWN]],
+              'samples',
           ),
       ],
   )

@@ -6,6 +6,7 @@ import functools
 import pathlib
 import textwrap
 
+from matplotlib import ticker
 import numpy as np
 
 from experiments import pictures
@@ -99,7 +100,8 @@ def usage(axes, probs: np.ndarray, title: str, ylabel: str = 'latent'):
   """Draws the share of each class, shape `[N, K]`."""
   image = axes.imshow(probs, aspect='auto', vmin=0, interpolation='none')
   axes.set(xlabel='class', ylabel=ylabel)
-  axes.locator_params(integer=True)
+  for axis in (axes.xaxis, axes.yaxis):
+    axis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
   axes.set_title(title, fontsize=10)
   axes.figure.colorbar(image, ax=axes)
 
