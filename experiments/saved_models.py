@@ -10,6 +10,15 @@ import discrete_lvm as dlvm
 from experiments import flow_models
 
 NAME = 'model.keras'
+# What the reader of checkpoints raises of a damaged one, and of another model.
+_DAMAGE = (
+    AssertionError,
+    IndexError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    tf.errors.OpError,
+)
 
 
 def write(output_dir: pathlib.Path, model: keras.Model) -> None:
@@ -75,7 +84,7 @@ def restore(output_dir: pathlib.Path, model: keras.Model, step: int) -> None:
   try:
     status = checkpoint.restore(str(paths[step]))
     status.assert_existing_objects_matched().expect_partial()
-  except (AssertionError, tf.errors.OpError) as error:
+  except _DAMAGE as error:
     raise ValueError(
         f'Expected the variables of the model in {paths[step]}; received '
         f'others, or a damaged file ({str(error).splitlines()[0]}).'
