@@ -114,7 +114,7 @@ def _text(run):
   length = run.config['length']
   test = _first(run, text_lib.windows(run.text().test, length))
   panels = [
-      report_pictures.text([text_lib.decode(code) for code in drawn], title)
+      report_pictures.texts([text_lib.decode(code) for code in drawn], title)
       for title, drawn in _samples(run.model, _NUM_TEXTS)
   ]
   return test, panels

@@ -110,7 +110,7 @@ def _text(run):
           },
       },
       [
-          report_pictures.text(
+          report_pictures.texts(
               [text_lib.decode(code) for code in _draw(model, _NUM_TEXTS)],
               'samples',
           )

@@ -62,6 +62,11 @@ def text(axes, lines: Sequence[str], title: str = ''):
   axes.set_title(title, fontsize=10)
 
 
+def texts(samples: Sequence[str], title: str):
+  """Writes texts of any length, with a blank line after each."""
+  return text([line for sample in samples for line in (sample, '')], title)
+
+
 @_panel
 def images(axes, rows: np.ndarray, title: str):
   """Draws images in [0, 1], shape `[rows, columns, height, width, 1]`."""
