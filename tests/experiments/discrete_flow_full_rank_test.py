@@ -98,7 +98,8 @@ class DiscreteFlowFullRankTest(
     stderr = self.run_failing(
         discrete_flow_full_rank, models=['factorized'], length=2
     )
-    self.assertIn('length: expected 3, received 2', stderr)
+    self.assertIn('data: expected {"length": 3, ', stderr)
+    self.assertIn('received {"length": 2, ', stderr)
 
 
 if __name__ == '__main__':

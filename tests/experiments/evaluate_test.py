@@ -157,7 +157,15 @@ class EvaluateTest(EvaluateTestCase):
 class EvaluateVAETest(EvaluateTestCase):
 
   def test_structured_prediction(self):
-    self.run_main(gumbel_softmax_structured, num_latents=2, num_classes=2)
+    self.run_main(
+        gumbel_softmax_structured,
+        num_latents=2,
+        num_classes=2,
+        # Enough to tell the halves apart.
+        learning_rate='0.1',
+        num_steps=20,
+        eval_every=20,
+    )
     report = self.report(num_importance_samples=500)
     model = keras.saving.load_model(self.output_dir / 'model.keras')
     x, y = data.halves(data.load('digits').test.images)
@@ -226,6 +234,7 @@ class EvaluateVAETest(EvaluateTestCase):
     self.assertNear(bounds['elbo'], found['test_elbo'], bounds['elbo_stderr'])
     self.assertLess(bounds['elbo'], bounds['log_marginal'])
 
+  @pytest.mark.slow
   def test_delta_vae_of_grey_levels(self):
     self.check_images('categorical', 9)
 
