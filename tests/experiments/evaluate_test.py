@@ -217,6 +217,7 @@ class EvaluateVAETest(EvaluateTestCase):
         report['codes']['latent_mutual_information'], 0, np.log(10)
     )
 
+  @pytest.mark.slow
   def test_estimator(self):
     self.run_main(
         estimator_vae,
