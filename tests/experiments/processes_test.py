@@ -91,8 +91,11 @@ class ProcessesTest(parameterized.TestCase):
   @parameterized.parameters(signal.SIGTERM, signal.SIGINT)
   def test_a_signal_leaves_no_process(self, signum):
     jobs = {name: self.hang(name) for name in ('a', 'b')}
+    # A shell starts what runs in its background with SIGINT ignored, and all
+    # that this starts inherits it.
     code = (
-        'import pathlib; from experiments import processes as p; '
+        'import pathlib, signal; from experiments import processes as p; '
+        'signal.signal(signal.SIGINT, signal.default_int_handler); '
         f'p.run({{n: p.Job(c, pathlib.Path(l)) for n, (c, l) in '
         f'{ {n: (j.command, str(j.log)) for n, j in jobs.items()} }.items()}}, '
         '2, lambda *_: None)'
