@@ -40,6 +40,9 @@ BINARIES = {
             'decoder_layers': 2,
             'likelihood': 'bernoulli',
             'methods': ['delta:5'],
+            # The auxiliary prior begins far off: in float16 its gradients
+            # overflow until the scale of the loss has been halved 14 times.
+            'num_steps': 16,
         },
         PIXELS,
     ),
@@ -155,7 +158,8 @@ class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
       if is_scaled:
         # Steps whose gradients overflow are left out, until the scale is right.
         optimizer = optimizer.inner_optimizer
-      self.assertBetween(int(optimizer.iterations), 1, 4)
+      num_steps = BINARIES[name][1].get('num_steps', self.tiny['num_steps'])
+      self.assertBetween(int(optimizer.iterations), 1, num_steps)
       for variable in model.trainable_variables:
         self.assertEqual(variable.dtype, 'float32')
         self.assertTrue(np.isfinite(variable.numpy()).all(), variable.path)
