@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import keras
 
+import discrete_lvm as dlvm
 from experiments import data as data_lib
 from experiments import results
 from experiments import saved_models
@@ -112,8 +113,8 @@ def read(directory: pathlib.Path, checkpoint: int | None = None) -> FinishedRun:
   found = results.read(directory, {}) or {}
   step = found.get('step')
   if checkpoint is not None:
-    saved_models.restore(directory, model, checkpoint)
-    step = checkpoint
+    trainer = dlvm.training.Trainer(model, keras.optimizers.SGD(), directory)
+    step = trainer.restore(checkpoint)
   return FinishedRun(directory, model, config, found, step)
 
 

@@ -1,24 +1,14 @@
-"""The files in which a run keeps its model."""
+"""The file in which a run keeps its model."""
 
 import pathlib
 import tempfile
 
 import keras
-import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import flow_models
 
 NAME = 'model.keras'
-# What the reader of checkpoints raises of a damaged one, and of another model.
-_DAMAGE = (
-    AssertionError,
-    IndexError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    tf.errors.OpError,
-)
 
 
 def write(output_dir: pathlib.Path, model: keras.Model) -> None:
@@ -54,38 +44,3 @@ def read(output_dir: pathlib.Path) -> keras.Model:
       compile=False,
       safe_mode=True,
   )
-
-
-def restore(output_dir: pathlib.Path, model: keras.Model, step: int) -> None:
-  """Gives a model the weights of a checkpoint that its run has kept.
-
-  Args:
-    output_dir: Directory of the run.
-    model: What `read` returned of it.
-    step: The step of the checkpoint.
-
-  Raises:
-    ValueError: If there is no checkpoint of this step, or it is that of another
-      model or damaged.
-  """
-  directory = output_dir / 'checkpoints'
-  paths = {
-      int(path.stem.removeprefix('ckpt-')): path.with_suffix('')
-      for path in directory.glob('ckpt-*.index')
-  }
-  if step not in paths:
-    raise ValueError(
-        f'Expected the step of a checkpoint in {directory}, one of '
-        f'{sorted(paths)}; received {step}.'
-    )
-  checkpoint = tf.train.Checkpoint(
-      variables=[variable.value for variable in model.variables]
-  )
-  try:
-    status = checkpoint.restore(str(paths[step]))
-    status.assert_existing_objects_matched().expect_partial()
-  except _DAMAGE as error:
-    raise ValueError(
-        f'Expected the variables of the model in {paths[step]}; received '
-        f'others, or a damaged file ({str(error).splitlines()[0]}).'
-    ) from error

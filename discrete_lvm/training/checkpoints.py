@@ -1,4 +1,4 @@
-"""Restores the latest checkpoint that is whole."""
+"""Restores checkpoints that are whole."""
 
 import os
 import pathlib
@@ -37,7 +37,7 @@ def restore_latest(
       the checkpoint are others than those of `checkpoint`.
   """
   skipped = []
-  for path in _newest_first(directory):
+  for _, path in sorted(_numbered(directory).items(), reverse=True):
     damage = _damage(path)
     if damage:
       skipped.append(f'{path} ({damage})')
@@ -48,17 +48,7 @@ def restore_latest(
           ', '.join(skipped),
           path,
       )
-    try:
-      status = checkpoint.restore(path)
-      if partial:
-        status.assert_existing_objects_matched().expect_partial()
-      else:
-        status.assert_consumed()
-    except (AssertionError, ValueError) as error:
-      raise ValueError(
-          f'Expected the variables of this model and optimizer in {path}; '
-          f'received others ({_first_line(error)}).'
-      ) from error
+    _restore(checkpoint, path, partial)
     return path
   if skipped:
     raise ValueError(
@@ -69,13 +59,61 @@ def restore_latest(
   return None
 
 
-def _newest_first(directory):
-  numbered = []
+def restore_step(
+    checkpoint: tf.train.Checkpoint,
+    directory: str | os.PathLike,
+    step: int,
+    partial: bool = False,
+) -> None:
+  """Restores the checkpoint `ckpt-<step>` of a directory.
+
+  Args:
+    checkpoint: As for `restore_latest`.
+    directory: Where the checkpoints are.
+    step: The step of the checkpoint.
+    partial: As for `restore_latest`.
+
+  Raises:
+    ValueError: If there is no checkpoint of this step, or it is not intact, or
+      its variables are others than those of `checkpoint`.
+  """
+  paths = _numbered(directory)
+  if step not in paths:
+    raise ValueError(
+        f'Expected the step of a checkpoint in {directory}, one of '
+        f'{sorted(paths)}; received {step}.'
+    )
+  damage = _damage(paths[step])
+  if damage:
+    raise ValueError(
+        f'Expected an intact checkpoint; received {paths[step]}, truncated or '
+        f'corrupt ({damage}).'
+    )
+  _restore(checkpoint, paths[step], partial)
+
+
+def _numbered(directory):
+  """Returns the number of each checkpoint, and its path."""
+  numbered = {}
   for path in pathlib.Path(directory).glob('ckpt-*.index'):
     match = re.fullmatch(r'ckpt-(\d+)\.index', path.name)
     if match:
-      numbered.append((int(match.group(1)), str(path.with_suffix(''))))
-  return [path for _, path in sorted(numbered, reverse=True)]
+      numbered[int(match.group(1))] = str(path.with_suffix(''))
+  return numbered
+
+
+def _restore(checkpoint, path, partial):
+  try:
+    status = checkpoint.restore(path)
+    if partial:
+      status.assert_existing_objects_matched().expect_partial()
+    else:
+      status.assert_consumed()
+  except (AssertionError, ValueError) as error:
+    raise ValueError(
+        f'Expected the variables of this model and optimizer in {path}; '
+        f'received others ({_first_line(error)}).'
+    ) from error
 
 
 def _damage(path):

@@ -17,6 +17,7 @@ from discrete_lvm.training import workers
 from discrete_lvm.training.checkpoint_writer import CheckpointWriter
 from discrete_lvm.training.checkpoint_writer import tf_variables
 from discrete_lvm.training.checkpoints import restore_latest
+from discrete_lvm.training.checkpoints import restore_step
 from discrete_lvm.training.compiled_steps import CompiledSteps
 from discrete_lvm.training.evaluation import Evaluation
 from discrete_lvm.training.non_finite_loss_error import NonFiniteLossError
@@ -265,16 +266,19 @@ class Trainer:
     """
     return self._evaluation(dataset)
 
-  def restore(self) -> int:
-    """Restores the model alone from the latest intact checkpoint.
+  def restore(self, step: int | None = None) -> int:
+    """Restores the model alone from a checkpoint.
 
     For evaluation and export; `fit` restores by itself.
+
+    Args:
+      step: The step of the checkpoint; by default the latest intact one.
 
     Returns:
       The step of the checkpoint.
 
     Raises:
-      ValueError: If the model has no variables yet, there is no intact
+      ValueError: If the model has no variables yet, there is no such intact
         checkpoint, or it is that of another model.
     """
     if not self.model.variables:
@@ -282,7 +286,9 @@ class Trainer:
     checkpoint = tf.train.Checkpoint(
         step=self._steps.step, variables=tf_variables(self.model)
     )
-    if restore_latest(checkpoint, self._checkpoint_dir, partial=True) is None:
+    if step is not None:
+      restore_step(checkpoint, self._checkpoint_dir, step, partial=True)
+    elif restore_latest(checkpoint, self._checkpoint_dir, partial=True) is None:
       raise ValueError(
           f'Expected a checkpoint in {self._checkpoint_dir}; received none.'
       )

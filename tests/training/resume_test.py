@@ -225,6 +225,28 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertLogs(level='WARNING'):
       self.assertEqual(trainer.restore(), 3)
 
+  def test_restores_the_checkpoint_that_is_asked_for(self):
+    def copy_weights(step):
+      if step == 6:
+        weights.extend(trainer.model.get_weights())
+
+    weights = []
+    trainer = toy.make_trainer(
+        self._dir / 'a', [toy.Recorder(copy_weights)], steps_per_call=1
+    )
+    toy.fit(trainer, 12)
+    again = toy.make_trainer(self._dir / 'a')
+    self.assertEqual(again.restore(step=6), 6)
+    self.assertAllEqual(
+        [w.tolist() for w in again.model.get_weights()],
+        [w.tolist() for w in weights],
+    )
+    with self.assertRaisesRegex(ValueError, r'\[6, 9, 12\]; received 3'):
+      again.restore(step=3)
+    self._corrupt('a', 9, '.data-00000-of-00001', 300)
+    with self.assertRaisesRegex(ValueError, 'received .*ckpt-9, truncated'):
+      again.restore(step=9)
+
   def test_list_of_checkpoints_is_lost(self):
     toy.fit(toy.make_trainer(self._dir / 'a'), 6)
     (self._dir / 'a/checkpoints/checkpoint').write_text('model_chec')
