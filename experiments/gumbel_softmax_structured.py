@@ -35,6 +35,7 @@ from experiments import image_flags
 from experiments import latent_flags
 from experiments import launch
 from experiments import pictures
+from experiments import report_structured
 from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
@@ -91,12 +92,9 @@ def draw_predictions(
     images: Test images, shape `[size, height, width, 1]`.
     title: The run in a few words.
   """
-  x, _ = data.halves(images[:_NUM_IMAGES])
-  codes = model.sample_codes(x, 1, dlvm.ops.fold_in(0, 'predictions'))
-  lower = model.decode(codes[0]).mean()
   pictures.samples(
       output_dir / 'predictions.png',
-      tf.concat([x, lower], axis=1).numpy(),
+      report_structured.predictions(model, images[:_NUM_IMAGES]),
       f'Upper halves of test images, lower halves as predicted\n{title}',
   )
 

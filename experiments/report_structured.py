@@ -35,9 +35,7 @@ def report(run: finished_runs.FinishedRun) -> reports.Report:
       dlvm.ops.fold_in(seed, 'bounds'),
   )
   usages = layer_usages(model, halves[0], dlvm.ops.fold_in(seed, 'codes'))
-  upper = halves[0][:_NUM_SHOWN]
-  last = model.sample_codes(upper, 1, dlvm.ops.fold_in(0, 'predictions'))
-  lower = model.decode(last[0]).mean()
+  shown = images[:_NUM_SHOWN]
   return reports.Report(
       {
           'num_importance_samples': run.num_importance_samples,
@@ -51,8 +49,8 @@ def report(run: finished_runs.FinishedRun) -> reports.Report:
       },
       [
           report_pictures.pairs(
-              images[:_NUM_SHOWN],
-              np.concatenate([upper, lower], axis=1),
+              shown,
+              predictions(model, shown),
               'Test images, each beside its lower half as predicted',
           ),
           *(
@@ -63,6 +61,23 @@ def report(run: finished_runs.FinishedRun) -> reports.Report:
           ),
       ],
   )
+
+
+def predictions(
+    model: dlvm.models.StructuredPrediction, images: np.ndarray
+) -> np.ndarray:
+  """Joins upper halves to the means of a lower half that the model samples.
+
+  Args:
+    model: The model.
+    images: Shape `[size, height, width, channels]`.
+
+  Returns:
+    Array like `images`.
+  """
+  upper, _ = data.halves(images)
+  codes = model.sample_codes(upper, 1, dlvm.ops.fold_in(0, 'predictions'))
+  return tf.concat([upper, model.decode(codes[0]).mean()], axis=1).numpy()
 
 
 def layer_usages(
@@ -83,19 +98,9 @@ def layer_usages(
       for _ in model.networks
   ]
 
-  @tf.function
-  def draw(x, seed):
-    drawn, inputs = [], x
-    for layer in range(len(model.networks)):
-      logits = model.logits(layer, inputs)
-      inputs = dlvm.ops.one_hot_argmax(
-          dlvm.ops.perturb(logits, seed=dlvm.ops.fold_in(seed, layer))
-      )
-      drawn.append(inputs)
-    return drawn
-
+  draw = tf.function(lambda x, seed: model.sample_layers(x, 1, seed))
   for index, batch in enumerate(report_measures.batches(x)):
     drawn = draw(batch, dlvm.ops.fold_in(seed, index))
     for usage, codes in zip(usages, drawn, strict=True):
-      usage.update_state(codes)
+      usage.update_state(codes[0])
   return usages

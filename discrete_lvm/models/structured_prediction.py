@@ -246,20 +246,36 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     Returns:
       float32 `Tensor`, shape `[S, batch, N, K]`, exactly one-hot.
     """
-    codes, _ = self._sample_codes(self.logits(0, x), num_samples, seed)
+    return self.sample_layers(x, num_samples, seed)[-1]
+
+  def sample_layers(
+      self, x: tf.Tensor, num_samples: int, seed: Any
+  ) -> list[tf.Tensor]:
+    """Draws exact codes of all layers, each given those of the one before.
+
+    Args:
+      x: Tensor, shape `[batch, *x_event]`.
+      num_samples: Number of samples S of an example.
+      seed: As for `ops.as_seed`.
+
+    Returns:
+      float32 `Tensor` of each layer, shape `[S, batch, N, K]`, exactly one-hot.
+    """
+    codes, _ = self._sample_layers(self.logits(0, x), num_samples, seed)
     return codes
 
-  def _sample_codes(self, logits, num_samples, seed, training=False):
-    """Draws from all layers; returns codes of the last, and `log p` of all."""
+  def _sample_layers(self, logits, num_samples, seed, training=False):
+    """Draws from all layers; returns the codes of each, and `log p` of all."""
     logits = tf.repeat(logits[tf.newaxis], num_samples, axis=0)
-    codes, log_p = None, 0.0
+    codes: list[tf.Tensor] = []
+    log_p = 0.0
     for layer in range(len(self.networks)):
       if layer:
-        logits = self.logits(layer, codes, training=training)
-      codes = ops.one_hot_argmax(
-          ops.perturb(logits, seed=ops.fold_in(seed, layer))
+        logits = self.logits(layer, codes[-1], training=training)
+      codes.append(
+          ops.one_hot_argmax(ops.perturb(logits, seed=ops.fold_in(seed, layer)))
       )
-      log_p += tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
+      log_p += tf.reduce_sum(ops.one_hot_log_prob(codes[-1], logits), axis=-1)
     return codes, log_p
 
   def sample(self, x: tf.Tensor, num_samples: int, seed: Any) -> tf.Tensor:
@@ -315,10 +331,10 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     logits = self.logits(0, x, training=training)
     if self._compares_joint:
       (estimator,) = self.estimators
-      codes, log_p = self._sample_codes(
+      codes, log_p = self._sample_layers(
           logits, estimator.num_samples, seed, training
       )
-      return {'negative_bound': estimator.weigh(cost(codes), log_p)}
+      return {'negative_bound': estimator.weigh(cost(codes[-1]), log_p)}
     logits = tf.concat([logits] * self._num_joined, axis=-2)
     name = 'negative_bound' if self.importance_weighted else 'distortion'
     return {name: estimate(0, x, logits)}
@@ -341,8 +357,8 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     logits = self.logits(0, x)
 
     def draw(size, index):
-      codes, _ = self._sample_codes(logits, size, ops.fold_in(seed, index))
-      return self.decode(codes).log_prob(y)
+      codes, _ = self._sample_layers(logits, size, ops.fold_in(seed, index))
+      return self.decode(codes[-1]).log_prob(y)
 
     return draw, batching.dims(x)[0]
 

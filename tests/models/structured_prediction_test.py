@@ -244,6 +244,19 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
     error = np.sqrt(p * (1 - p) / len(index))
     self.assertAllLess(np.abs(frequency - p) / error, 4.0)
 
+  def test_each_layer_is_drawn_given_the_one_before(self):
+    model = _make()
+    first, last = model.sample_layers(X[:1], 20_000, seed=[0, 1])
+    self.assertAllEqual(last, model.sample_codes(X[:1], 20_000, seed=[0, 1]))
+    given = tf.nn.softmax(model.logits(1, first))
+    for codes, p in (first, tf.nn.softmax(model.logits(0, X[:1]))), (
+        last,
+        given,
+    ):
+      error = tf.math.reduce_std(codes - p, axis=[0, 1]) / 20_000**0.5
+      mean = tf.reduce_mean(codes - p, axis=[0, 1])
+      self.assertAllLess(np.abs(mean) / error, 4.0)
+
 
 class KerasTest(tf.test.TestCase, parameterized.TestCase):
 
