@@ -1,6 +1,7 @@
 """Runs a binary inside the process of a test."""
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
 import io
 import json
@@ -11,7 +12,30 @@ from unittest import mock
 
 from absl import flags
 from absl.testing import flagsaver
+import numpy as np
 import tensorflow as tf
+
+from experiments import text
+
+
+def write_text(
+    path: pathlib.Path,
+    classes: Sequence[int] = (1, 5, 20, 0),
+    size: int = 4000,
+) -> str:
+  """Writes a text of random characters, by default 'a', 'e', 't' and spaces.
+
+  Args:
+    path: File to write.
+    classes: The codes of its characters.
+    size: How many.
+
+  Returns:
+    The path, as a flag takes it.
+  """
+  codes = np.random.default_rng(0).choice(classes, size)
+  path.write_text(text.decode(codes), encoding='ascii')
+  return str(path)
 
 
 class BinaryTestCase(tf.test.TestCase):

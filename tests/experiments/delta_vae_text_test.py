@@ -1,12 +1,10 @@
 import os
 from unittest import mock
 
-import numpy as np
 import tensorflow as tf
 
 from experiments import delta_vae_text
 from experiments import runs
-from experiments import text
 from tests.experiments import binary
 
 
@@ -33,10 +31,9 @@ class DeltaVAETextTest(binary.BinaryTestCase):
   def setUp(self):
     super().setUp()
     self.output_dir.mkdir(parents=True)
-    codes = np.random.default_rng(0).integers(27, size=8000)
-    self.text_file = str(self.output_dir / 'text')
-    with open(self.text_file, 'w', encoding='ascii') as file:
-      file.write(text.decode(codes))
+    self.text_file = binary.write_text(
+        self.output_dir / 'text', range(27), 8000
+    )
 
   def test_compares_methods_and_writes_samples(self):
     printed = self.run_main(delta_vae_text, text_file=self.text_file)

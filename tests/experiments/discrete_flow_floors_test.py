@@ -3,7 +3,6 @@ import numpy as np
 
 from experiments import discrete_flow_floors
 from experiments import flow_floors
-from experiments import text
 from tests.experiments import binary
 
 
@@ -11,10 +10,7 @@ class DiscreteFlowFloorsTest(binary.BinaryTestCase):
 
   def test_runs(self):
     self.output_dir.mkdir(parents=True)
-    codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=4000)
-    text_file = str(self.output_dir / 'text')
-    with open(text_file, 'w', encoding='ascii') as file:
-      file.write(text.decode(codes))
+    text_file = binary.write_text(self.output_dir / 'text')
     printed = self.run_main(
         discrete_flow_floors,
         text_file=text_file,

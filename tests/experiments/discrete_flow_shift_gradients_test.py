@@ -6,7 +6,6 @@ import numpy as np
 
 from experiments import discrete_flow_shift_gradients as binary_under_test
 from experiments import flow_floors
-from experiments import text
 from tests.experiments import binary
 
 
@@ -33,10 +32,7 @@ class DiscreteFlowShiftGradientsTest(
 
   def test_runs(self):
     self.output_dir.mkdir(parents=True)
-    codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=4000)
-    text_file = str(self.output_dir / 'text')
-    with open(text_file, 'w', encoding='ascii') as file:
-      file.write(text.decode(codes))
+    text_file = binary.write_text(self.output_dir / 'text')
     with (
         mock.patch.object(binary_under_test, 'GRADIENTS', ('gumbel',)),
         mock.patch.object(binary_under_test, 'STARTS', ('random',)),

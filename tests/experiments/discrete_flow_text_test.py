@@ -8,6 +8,7 @@ from experiments import flow_models
 from experiments import flow_text_evaluation
 from experiments import flow_text_report
 from experiments import text
+from tests.experiments import binary
 from tests.experiments import flow_binary
 
 _OPTIONS = flow_models.Options(
@@ -43,10 +44,7 @@ class DiscreteFlowTextTest(flow_binary.FlowBinaryTestCase):
   def setUp(self):
     super().setUp()
     self.output_dir.mkdir(parents=True)
-    codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=4000)
-    self.text_file = str(self.output_dir / 'text')
-    with open(self.text_file, 'w', encoding='ascii') as file:
-      file.write(text.decode(codes))
+    self.text_file = binary.write_text(self.output_dir / 'text')
     # The 5-gram takes seconds, whatever the text.
     self.enter_context(mock.patch.object(flow_text_report, '_FLOOR_ORDER', 2))
     self.enter_context(

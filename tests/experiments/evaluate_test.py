@@ -25,7 +25,6 @@ from experiments import gumbel_softmax_semisupervised
 from experiments import gumbel_softmax_structured
 from experiments import gumbel_softmax_vae
 from experiments import report_measures
-from experiments import text
 from tests.experiments import binary
 from tests.experiments import flow_binary
 
@@ -50,12 +49,6 @@ def _codes(model, images):
 def _log_prob(codes, logits):
   """Of codes `[M, 1, N, K]` by logits `[batch, N, K]`: `[M, batch]`."""
   return tf.reduce_sum(dlvm.ops.one_hot_log_prob(codes, logits), axis=-1)
-
-
-def _write_text(path):
-  codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=4000)
-  pathlib.Path(path).write_text(text.decode(codes), encoding='ascii')
-  return path
 
 
 class EvaluateTestCase(binary.BinaryTestCase):
@@ -86,6 +79,9 @@ class EvaluateTestCase(binary.BinaryTestCase):
     )
     self.assertEqual(self.picture(f'{leaf}/evaluation.png').ndim, 3, 'the page')
     return self.read(leaf, 'evaluation.json')
+
+  def write_text(self):
+    return binary.write_text(pathlib.Path(self.create_tempfile().full_path))
 
   def read(self, leaf, name='results.json'):
     return json.loads((self.output_dir / leaf / name).read_text())
@@ -276,7 +272,7 @@ class EvaluateVAETest(EvaluateTestCase):
     self.assertAllClose(report['bounds']['elbo'], found['elbo'], rtol=1e-5)
 
   def test_delta_vae_of_text(self):
-    flag_values = {'text_file': _write_text(self.create_tempfile().full_path)}
+    flag_values = {'text_file': self.write_text()}
     self.delta(
         delta_vae_text,
         methods=['delta:2'],
@@ -411,7 +407,7 @@ class EvaluateFlowTest(EvaluateTestCase, parameterized.TestCase):
     self.assertIn('ckpt-4', error)
 
   def test_text(self):
-    flag_values = {'text_file': _write_text(self.create_tempfile().full_path)}
+    flag_values = {'text_file': self.write_text()}
     with (
         mock.patch.object(flow_text_report, '_FLOOR_ORDER', 2),
         mock.patch.object(flow_text_report, '_NGRAMS', ((1, 'unigram'),)),

@@ -14,7 +14,6 @@ from experiments import export
 from experiments import flow_pictures
 from experiments import gumbel_softmax_structured
 from experiments import gumbel_softmax_vae
-from experiments import text
 from tests.experiments import binary
 
 
@@ -100,9 +99,7 @@ class ExportTest(binary.BinaryTestCase):
 
   def test_delta_vae(self):
     self.output_dir.mkdir(parents=True)
-    text_file = self.output_dir / 'text'
-    codes = np.random.default_rng(0).integers(27, size=8000)
-    text_file.write_text(text.decode(codes), encoding='ascii')
+    text_file = binary.write_text(self.output_dir / 'text', range(27), 8000)
     with mock.patch.object(delta_vae_runs, '_measure', return_value={}):
       with mock.patch.object(delta_vae_runs, 'delta_vae_table'):
         with mock.patch.object(delta_vae_runs, 'delta_vae_pictures'):

@@ -16,7 +16,6 @@ from experiments import evaluation
 from experiments import gumbel_softmax_structured
 from experiments import gumbel_softmax_vae
 from experiments import runs
-from experiments import text
 from tests.experiments import binary
 
 PIXELS = np.zeros([2, 8, 8, 1], 'float32')
@@ -111,9 +110,7 @@ class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
     module, flags, _ = BINARIES[name]
     self.output_dir = self.output_dir / precision
     self.output_dir.mkdir(parents=True)
-    text_file = self.output_dir / 'text'
-    codes = np.random.default_rng(0).integers(27, size=8000)
-    text_file.write_text(text.decode(codes), encoding='ascii')
+    text_file = binary.write_text(self.output_dir / 'text', range(27), 8000)
     with contextlib.ExitStack() as stack:
       for target, function in (
           (runs, 'resume'),

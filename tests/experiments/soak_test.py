@@ -5,7 +5,6 @@ import math
 
 from absl.testing import absltest
 from absl.testing import parameterized
-import numpy as np
 import pytest
 
 from experiments import discrete_flow_floors
@@ -13,7 +12,6 @@ from experiments import discrete_flow_shift_gradients
 from experiments import estimator_variance
 from experiments import evaluate
 from experiments import export
-from experiments import text
 from tests.experiments import binary
 from tests.experiments import launched_binary
 
@@ -27,6 +25,7 @@ _FLOW = (
     '--units=16',
     '--models=factorized+autoregressive',
 )
+_FLOW_RUN = 'factorized+autoregressive/seed_0'
 _DELTA_VAE = (
     '--methods=delta:2',
     '--batch_size=4',
@@ -47,23 +46,23 @@ _BINARIES = {
     'discrete_flow_addition': (
         # Of these networks only some see the summands.
         (*_FLOW, '--length=3', '--causal_network=convolution'),
-        'factorized+autoregressive/seed_0',
+        _FLOW_RUN,
     ),
     'discrete_flow_full_rank': (
         (*_FLOW, '--length=2', '--num_classes=3'),
-        'factorized+autoregressive/seed_0',
+        _FLOW_RUN,
     ),
     'discrete_flow_potts': (
         (*_FLOW, '--side=2', '--num_classes=2'),
-        'factorized+autoregressive/seed_0',
+        _FLOW_RUN,
     ),
     'discrete_flow_quantized_mixture': (
         _FLOW,
-        'factorized+autoregressive/seed_0',
+        _FLOW_RUN,
     ),
     'discrete_flow_text': (
         (*_FLOW, '--length=8', '--num_generated=2'),
-        'factorized+autoregressive/seed_0',
+        _FLOW_RUN,
     ),
     'estimator_vae': (
         (
@@ -134,9 +133,7 @@ class SoakTest(launched_binary.LaunchedBinaryTestCase):
   def test_trains(self, name, strategy):
     flags, run = _BINARIES[name]
     if name in _TEXTS:
-      text_file = self.directory / 'text'
-      codes = np.random.default_rng(0).choice([1, 5, 20, 0], size=8000)
-      text_file.write_text(text.decode(codes))
+      text_file = binary.write_text(self.directory / 'text', size=8000)
       flags = (*flags, f'--text_file={text_file}')
     status, log = self.run_binary(name, strategy, *_COMMON, *flags)
     self.assertEqual(status, 0, log)
