@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from discrete_lvm.ops import placement
 from experiments import flow_floors
 
 _BATCH_SIZE = 32
@@ -177,9 +178,9 @@ def continuations(
 ) -> np.ndarray | None:
   """Draws codes that begin with a prefix, if the model goes from left to right.
 
-  A causal base is called once for each position. Of flows whose positions stay
-  where they are, as many of the base as there are in the prefix are determined
-  by it, and the others are drawn.
+  A causal base is called once for each position. Flows from left to right on a
+  factorised base take a prefix to classes of as many positions of the base,
+  which it alone determines; the others are drawn.
 
   Args:
     model: The model.
@@ -195,29 +196,51 @@ def continuations(
   is_given = np.arange(model.length) < len(prefix)
   if model.base is not None and not model.flows:
     return _continue(model, given, is_given, dlvm.ops.as_seed(seed))
-  if model.base is not None or not all(map(_keeps_order, model.flows)):
+  # Behind one that moves positions the next does not see a prefix.
+  if (
+      model.base is not None
+      or not all(map(_is_forward, model.flows))
+      or any(map(_moves_positions, model.flows[:-1]))
+  ):
     return None
 
   @tf.function(autograph=False)
   def draw():
-    # From another object, for TFP would return what it has seen.
-    ranks = model.distribution().bijector.inverse(
-        tf.one_hot(given, model.num_classes)
-    )
+    known = tf.one_hot(given, model.num_classes)
+    is_known = tf.broadcast_to(is_given, given.shape)
+    for flow in model.flows:
+      if _moves_positions(flow):
+        is_known = tf.gather(is_known, _origins(flow, known), batch_dims=1)
+      known = flow(known)
     distribution = model.distribution()
     z = distribution.distribution.sample(size, seed=dlvm.ops.as_seed(seed))
-    z = tf.where(is_given[:, np.newaxis], ranks, z)
+    z = tf.where(is_known[..., tf.newaxis], known, z)
     y = distribution.bijector.forward(z)
     return tf.argmax(y, axis=-1, output_type=tf.int32)
 
   return draw().numpy()
 
 
-def _keeps_order(flow):
-  layers = dlvm.layers
-  if isinstance(flow, layers.DiscreteAutoregressiveSortingFlow):
-    return not flow.places_positions
-  return isinstance(flow, layers.DiscreteAutoregressiveFlow)
+def _is_forward(flow):
+  return isinstance(
+      flow,
+      (
+          dlvm.layers.DiscreteAutoregressiveFlow,
+          dlvm.layers.DiscreteAutoregressiveSortingFlow,
+      ),
+  )
+
+
+def _moves_positions(flow):
+  return getattr(flow, 'places_positions', False)
+
+
+def _origins(flow, events):
+  """Returns which position comes to stand at each one, `[size, length]`."""
+  scores = placement.uncertainty(flow.conditioner(events))
+  thresholds = tf.convert_to_tensor(flow.thresholds)
+  slots = placement.place(placement.targets(scores, thresholds))
+  return tf.argsort(slots)
 
 
 @tf.function(autograph=False)

@@ -137,7 +137,17 @@ class FlowTextEvaluationTest(tf.test.TestCase):
     for name, given in (
         ('made', True),
         ('factorized+forward_autoregressive', True),
-        ('factorized+forward_placed_autoregressive_sorting', False),
+        ('factorized+forward_placed_autoregressive_sorting', True),
+        (
+            'factorized+forward_placed_autoregressive_sorting'
+            '+forward_autoregressive',
+            True,
+        ),
+        (
+            'factorized+forward_autoregressive'
+            '+forward_placed_autoregressive_sorting',
+            False,
+        ),
         ('factorized+reversed_autoregressive', False),
     ):
       found = flow_text_evaluation.continuations(
@@ -151,7 +161,11 @@ class FlowTextEvaluationTest(tf.test.TestCase):
 
   def test_continuations_have_the_law_of_the_model(self):
     # The class after the prefix is drawn from its law given the prefix.
-    for name in ('made', 'factorized+forward_autoregressive'):
+    for name in (
+        'made',
+        'factorized+forward_autoregressive',
+        'factorized+forward_placed_autoregressive_sorting',
+    ):
       model = _model(name, length=2)
       pairs = np.stack([np.full(27, 3), np.arange(27)], -1).astype(np.int32)
       law = tf.nn.softmax(model.log_prob(pairs))
