@@ -13,14 +13,14 @@ SYNTAX = (
     'factorized, autoregressive or the name of a causal network, the base, and'
     ' then any number of +FLOW or +COUNTxFLOW, from the base to the data, with'
     ' FLOW one of autoregressive, bipartite, sorting, autoregressive_sorting,'
-    ' behind any of scaled_, forward_, reversed_, placed_, multiscale_ and'
-    ' rowsNUMBER_: for instance factorized+4xbipartite'
+    ' behind any of scaled_, predicted_, forward_, reversed_, placed_,'
+    ' multiscale_ and rowsNUMBER_: for instance factorized+4xbipartite'
 )
 CAUSAL_NETWORKS = ('table', 'made', 'lstm', 'convolution', 'transformer')
 BASES = ('factorized', 'autoregressive', *CAUSAL_NETWORKS)
 BIPARTITE_NETWORKS = ('table', 'dense', 'convolution', 'transformer')
 MASKS = ('all_but_one', 'alternating')
-GRADIENTS = ('softmax', 'gumbel', 'reinmax')
+GRADIENTS = ('softmax', 'gumbel', 'reinmax', 'cross_entropy')
 # Of tables. Where all classes tie the argmax is the first one, no shift: flows
 # begin as the identity. A random shift for each context would first scramble
 # what structure the data have.
@@ -33,7 +33,8 @@ _MAX_DISTANCE = 16
 _TRANSFORMER = (2, 4)
 _FLOW = re.compile(
     r'(?:([1-9]\d*)x)?'
-    r'((?:(?:scaled|forward|reversed|placed|multiscale|rows[1-9]\d*)_)*'
+    r'((?:(?:scaled|predicted|forward|reversed|placed|multiscale'
+    r'|rows[1-9]\d*)_)*'
     r'(?:autoregressive_sorting|autoregressive|bipartite|sorting))'
 )
 _ROWS = re.compile(r'rows(\d+)_')
@@ -100,6 +101,8 @@ def build_model(
 
   - `forward_` and `reversed_` say which way an autoregressive one goes;
   - `scaled_` gives it a scale beside the shift, whatever the options say;
+  - `predicted_` makes its shift the class that is predicted, which the gradient
+    'cross_entropy' trains, whatever the options say;
   - `placed_` lets a sorting one move positions by how sure predictions are;
   - `multiscale_` makes of a bipartite or sorting one a flow for each power of
     two below the length and 16: positions of that distance, every other one
@@ -118,8 +121,8 @@ def build_model(
     The model, not built yet.
 
   Raises:
-    ValueError: As `parse` raises; or if the parts of `rowsNUMBER_` are not of
-      one length.
+    ValueError: As `parse` raises; if the parts of `rowsNUMBER_` are not of one
+      length; or if a predicted flow is to scale.
   """
   base_name, flow_names = parse(name)
   base = None
@@ -156,7 +159,7 @@ def _autoregressive(kind, index, shape, options, seed):
     num_outputs = _num_outputs(num_classes, kind, options)
     flow = dlvm.layers.DiscreteAutoregressiveFlow(
         _causal_network(num_outputs, options, seed),
-        options.gradient,
+        _gradient(kind, options),
         options.temperature,
         seed,
     )
@@ -213,7 +216,7 @@ def _coupling(kind, mask, shape, options, seed):
   if is_sorting:
     return dlvm.layers.DiscreteSortingFlow(network, mask, 'placed_' in kind)
   return dlvm.layers.DiscreteBipartiteFlow(
-      network, mask, options.gradient, options.temperature, seed
+      network, mask, _gradient(kind, options), options.temperature, seed
   )
 
 
@@ -271,8 +274,18 @@ def _bipartite_network(num_outputs, length, mask, options, seed):
       )
 
 
+def _gradient(kind, options):
+  return 'cross_entropy' if 'predicted_' in kind else options.gradient
+
+
 def _num_outputs(num_classes, kind, options):
-  return num_classes * (1 + (options.with_scale or 'scaled_' in kind))
+  has_scale = options.with_scale or 'scaled_' in kind
+  if has_scale and _gradient(kind, options) == 'cross_entropy':
+    raise ValueError(
+        'Expected a flow of shifts alone, as cross-entropies train it; received'
+        f' {kind!r} with a scale.'
+    )
+  return num_classes * (1 + has_scale)
 
 
 @keras.saving.register_keras_serializable(package='experiments')

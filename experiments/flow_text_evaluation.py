@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 import discrete_lvm as dlvm
-from discrete_lvm.ops import placement
 from experiments import flow_floors
 
 _BATCH_SIZE = 32
@@ -210,7 +209,8 @@ def continuations(
     is_known = tf.broadcast_to(is_given, given.shape)
     for flow in model.flows:
       if _moves_positions(flow):
-        is_known = tf.gather(is_known, _origins(flow, known), batch_dims=1)
+        origins = tf.argsort(flow.slots(known))
+        is_known = tf.gather(is_known, origins, batch_dims=1)
       known = flow(known)
     distribution = model.distribution()
     z = distribution.distribution.sample(size, seed=dlvm.ops.as_seed(seed))
@@ -233,14 +233,6 @@ def _is_forward(flow):
 
 def _moves_positions(flow):
   return getattr(flow, 'places_positions', False)
-
-
-def _origins(flow, events):
-  """Returns which position comes to stand at each one, `[size, length]`."""
-  scores = placement.uncertainty(flow.conditioner(events))
-  thresholds = tf.convert_to_tensor(flow.thresholds)
-  slots = placement.place(placement.targets(scores, thresholds))
-  return tf.argsort(slots)
 
 
 @tf.function(autograph=False)

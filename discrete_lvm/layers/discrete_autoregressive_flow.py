@@ -5,6 +5,7 @@ import keras
 from discrete_lvm import ops
 from discrete_lvm.layers import modular_flow_layer
 from discrete_lvm.ops import couplings
+from discrete_lvm.ops import predicted_shifts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -20,6 +21,11 @@ class DiscreteAutoregressiveFlow(modular_flow_layer.ModularFlowLayer):
   and to every weight. `generate` is one graph loop, a step a position if the
   conditioner has a cache, and has no gradient.
 
+  Trained through the argmax, shift and base wait for each other, and on text
+  hardly move. With `gradient='cross_entropy'` the shift is the class that the
+  conditioner predicts, as the autoregressive model that it then is: a right
+  prediction becomes 0.
+
   Args:
     conditioner: Keras layer from one-hot events, `[batch, length, K]`, to the
       logits of the shift, `[batch, length, K]`, or, with those of the scale
@@ -28,7 +34,8 @@ class DiscreteAutoregressiveFlow(modular_flow_layer.ModularFlowLayer):
     gradient: The gradient of the argmax of these logits: 'softmax'
       (straight-through, as in the paper), 'gumbel' (straight-through, of a
       softmax with noise), 'reinmax', or a callable of logits, `[..., K]`, and
-      the temperature that returns one-hot vectors.
+      the temperature that returns one-hot vectors; or 'cross_entropy', none:
+      the logits, of the shift alone, predict the class.
     temperature: Positive number, the initial value of the weight `temperature`
       of that gradient, which `training.WeightSchedule` can anneal.
     seed: Python `int`, seed of the noise of 'gumbel'.
@@ -41,9 +48,12 @@ class DiscreteAutoregressiveFlow(modular_flow_layer.ModularFlowLayer):
     context: Floating `Tensor`, shape `[..., length, features]`, whose leading
       dimensions broadcast to those of the events: the conditioner gets it as
       `context=`. By default none. The first call says whether there is one.
+    return_cross_entropy: Python `bool`, for that gradient: whether to return
+      the loss that trains the conditioner, too.
 
   Output shape:
-    That of the inputs.
+    That of the inputs; then `[...]`, the cross-entropy of the prediction in
+    nats, summed over the positions.
 
   Raises:
     ValueError: If an argument is not one of these, K is not static or not that
@@ -66,6 +76,9 @@ class DiscreteAutoregressiveFlow(modular_flow_layer.ModularFlowLayer):
 
   def _inverse(self, y, conditioner):
     return couplings.autoregressive_inverse(y, conditioner, self._argmax)
+
+  def _predicted_inverse(self, y, conditioner):
+    return predicted_shifts.predicted_shift_inverse(y, conditioner)
 
   def _forward(self, x, conditioner):
     # No gradient, so no choice of it, and no noise drawn inside of the loop.

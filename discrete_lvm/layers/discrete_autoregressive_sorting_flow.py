@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from discrete_lvm.layers import protocol
 from discrete_lvm.layers import sorting_flow_layer
 from discrete_lvm.ops import autoregressive_sorting
 from discrete_lvm.ops import placement
@@ -97,6 +98,35 @@ class DiscreteAutoregressiveSortingFlow(sorting_flow_layer.SortingFlowLayer):
         # Each replica moves it by the events that it sees.
         aggregation='mean',
     )
+
+  def slots(self, inputs, context=None):
+    """Returns where the call puts each position.
+
+    The slot of a position depends on those before it alone: with that of their
+    ranks, a beginning of the data says which positions of the base it fixes.
+
+    Args:
+      inputs: As for the call.
+      context: As for the call.
+
+    Returns:
+      int32 `Tensor`, shape `[..., length]`: a permutation of `[0, length)` in
+      each row, that of no move without `places_positions`.
+
+    Raises:
+      ValueError: If the layer is not built, or as the call raises.
+    """
+    protocol.check_built(self)
+    return self._apply(self._slots, tf.convert_to_tensor(inputs), context)
+
+  def _slots(self, y, conditioner):
+    logits = autoregressive_sorting.predict(y, conditioner)
+    if self.places_positions:
+      return autoregressive_sorting.slots(
+          logits, conditioner, self._thresholds()
+      )
+    shape = tf.shape(logits)[:-1]
+    return tf.broadcast_to(tf.range(shape[-1]), shape)
 
   def _inverse(self, y, conditioner):
     logits = autoregressive_sorting.predict(y, conditioner)

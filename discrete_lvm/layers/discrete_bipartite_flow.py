@@ -5,6 +5,7 @@ import keras
 from discrete_lvm import ops
 from discrete_lvm.layers import modular_flow_layer
 from discrete_lvm.ops import couplings
+from discrete_lvm.ops import predicted_shifts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -17,6 +18,9 @@ class DiscreteBipartiteFlow(modular_flow_layer.ModularFlowLayer):
   `bijectors.DiscreteBipartite` with the network, the temperature and the noise
   as state. Both directions take one call of the conditioner.
 
+  With `gradient='cross_entropy'` the shift is the class that the conditioner
+  predicts, and its cross-entropy trains it: see `DiscreteAutoregressiveFlow`.
+
   Args:
     conditioner: Keras layer from one-hot events, `[batch, length, K]`, zero
       where `mask` is False, to the logits of the shift, `[batch, length, K]`,
@@ -26,7 +30,8 @@ class DiscreteBipartiteFlow(modular_flow_layer.ModularFlowLayer):
     gradient: The gradient of the argmax of these logits: 'softmax'
       (straight-through, as in the paper), 'gumbel' (straight-through, of a
       softmax with noise), 'reinmax', or a callable of logits, `[..., K]`, and
-      the temperature that returns one-hot vectors.
+      the temperature that returns one-hot vectors; or 'cross_entropy', none:
+      the logits, of the shift alone, predict the class.
     temperature: Positive number, the initial value of the weight `temperature`
       of that gradient, which `training.WeightSchedule` can anneal.
     seed: Python `int`, seed of the noise of 'gumbel'.
@@ -39,9 +44,12 @@ class DiscreteBipartiteFlow(modular_flow_layer.ModularFlowLayer):
     context: Floating `Tensor`, shape `[..., length, features]`, whose leading
       dimensions broadcast to those of the events: the conditioner gets it as
       `context=`. By default none. The first call says whether there is one.
+    return_cross_entropy: Python `bool`, for that gradient: whether to return
+      the loss that trains the conditioner, too.
 
   Output shape:
-    That of the inputs.
+    That of the inputs; then `[...]`, the cross-entropy of the prediction in
+    nats, summed over the positions that change.
 
   Raises:
     ValueError: If an argument is not one of these, `mask` is all True, all
@@ -80,6 +88,9 @@ class DiscreteBipartiteFlow(modular_flow_layer.ModularFlowLayer):
 
   def _inverse(self, y, conditioner):
     return couplings.bipartite_inverse(y, conditioner, self.mask, self._argmax)
+
+  def _predicted_inverse(self, y, conditioner):
+    return predicted_shifts.predicted_shift_inverse(y, conditioner, self.mask)
 
   def _forward(self, x, conditioner):
     return couplings.bipartite_forward(x, conditioner, self.mask, self._argmax)

@@ -1,5 +1,7 @@
 """What the layers of modular flows share: the gradient of their argmax."""
 
+import abc
+
 import keras
 import tensorflow as tf
 
@@ -8,6 +10,8 @@ from discrete_lvm.layers import discrete_flow_layer
 from discrete_lvm.ops import temperatures
 
 _GRADIENTS = {
+    # The gradient is that of another loss.
+    'cross_entropy': lambda logits, temperature: ops.one_hot_argmax(logits),
     'reinmax': ops.reinmax_argmax,
     'softmax': ops.softmax_argmax,
 }
@@ -23,15 +27,27 @@ class ModularFlowLayer(discrete_flow_layer.DiscreteFlowLayer):
     gradient: The gradient of the argmax: 'softmax' (straight-through),
       'gumbel' (straight-through, of a softmax with noise), 'reinmax', or a
       callable of logits, `[..., K]`, and the temperature that returns one-hot
-      vectors.
+      vectors; or 'cross_entropy', none, for a conditioner whose `K` logits of
+      the shift predict the class.
     temperature: Positive number, the initial value of the weight `temperature`
       of that gradient.
     seed: Python `int`, seed of the noise of 'gumbel'.
     **kwargs: Arguments of `keras.layers.Layer`.
 
+  Call arguments:
+    inputs: As for `DiscreteFlowLayer`.
+    context: As there.
+    return_cross_entropy: Python `bool`: whether to return the loss of
+      'cross_entropy', too.
+
+  Output shape:
+    That of the inputs; then `[...]`, the cross-entropy of the prediction in
+    nats.
+
   Raises:
     ValueError: If `gradient` is not one of these or `temperature` not positive,
-      or as `DiscreteFlowLayer` raises.
+      if a cross-entropy is asked for without that gradient, or as
+      `DiscreteFlowLayer` raises.
   """
 
   def __init__(
@@ -50,6 +66,7 @@ class ModularFlowLayer(discrete_flow_layer.DiscreteFlowLayer):
       )
     temperatures.check_positive(temperature)
     self.gradient = gradient
+    self.returns_cross_entropy = gradient == 'cross_entropy'
     self._initial_temperature = temperature
     self._seed = seed
     self._seed_generator = keras.random.SeedGenerator(seed)
@@ -65,6 +82,21 @@ class ModularFlowLayer(discrete_flow_layer.DiscreteFlowLayer):
         # Every replica sets the same value.
         aggregation='only_first_replica',
     )
+
+  def call(self, inputs, context=None, return_cross_entropy=False):
+    if not self.returns_cross_entropy:
+      if return_cross_entropy:
+        raise ValueError(
+            "Expected `gradient='cross_entropy'` for a cross-entropy; received "
+            f'{self.gradient!r}.'
+        )
+      return super().call(inputs, context)
+    x, cross_entropy = self._apply(self._predicted_inverse, inputs, context)
+    return (x, cross_entropy) if return_cross_entropy else x
+
+  @abc.abstractmethod
+  def _predicted_inverse(self, y, conditioner) -> tuple[tf.Tensor, tf.Tensor]:
+    """Maps data to the base as a prediction does, and returns its loss."""
 
   def _argmax(self, logits):
     """Returns the one-hot argmax, with the gradient that was chosen."""

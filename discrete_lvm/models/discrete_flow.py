@@ -27,10 +27,11 @@ class DiscreteFlow(model.Model):
 
   The flows permute the event space, so there is no volume term. The loss is the
   term 'negative_log_likelihood', whose gradient passes through the events to
-  the base and to every flow but the sorting ones. In training there is for
-  those the term 'sorting_cross_entropy', the sum of their cross-entropies, each
-  on the events that come in: it has a gradient to their conditioners and to
-  nothing else. It is no part of `log p(x)`, so `evaluate` reports the former
+  the base and to every flow but the sorting ones and shifts of the gradient
+  'cross_entropy'. In training there is for those the term
+  'conditioner_cross_entropy', the sum of their cross-entropies, each on the
+  events that come in: it has a gradient to their conditioners and to nothing
+  else. It is no part of `log p(x)`, so `evaluate` reports the former
   alone.
 
   Args:
@@ -92,7 +93,7 @@ class DiscreteFlow(model.Model):
     https://arxiv.org/abs/1905.10347.
   """
 
-  _term_names = ('negative_log_likelihood', 'sorting_cross_entropy')
+  _term_names = ('negative_log_likelihood', 'conditioner_cross_entropy')
 
   def __init__(
       self,
@@ -296,7 +297,7 @@ class DiscreteFlow(model.Model):
     log_prob, cross_entropies = self._evaluate(*_split(batch), training)
     terms = {'negative_log_likelihood': -log_prob}
     if cross_entropies:
-      terms['sorting_cross_entropy'] = tf.add_n(cross_entropies)
+      terms['conditioner_cross_entropy'] = tf.add_n(cross_entropies)
     return terms
 
   def update_metrics(self, batch: Any, *, seed: Any = None) -> None:

@@ -50,8 +50,27 @@ def rank(
   x = events.rank_classes(y, logits)
   if thresholds is None:
     return x
-  slots = _slots(logits, conditioner, thresholds)
-  return events.take(x, tf.argsort(slots))
+  return events.take(x, tf.argsort(slots(logits, conditioner, thresholds)))
+
+
+def slots(
+    logits: tf.Tensor,
+    conditioner: conditioners.Conditioner,
+    thresholds: tf.Tensor,
+) -> tf.Tensor:
+  """Returns where `rank` puts each position.
+
+  Args:
+    logits: What `predict` returns.
+    conditioner: As there.
+    thresholds: As for `rank`.
+
+  Returns:
+    int32 `Tensor`, shape `[..., length]`: a permutation of `[0, length)` in
+    each row. Each one depends on the logits there and before alone.
+  """
+  target = placement.targets(placement.uncertainty(logits), thresholds)
+  return placement.place(target, getattr(conditioner.network, 'order', None))
 
 
 def autoregressive_sorting_forward(
@@ -77,7 +96,7 @@ def autoregressive_sorting_forward(
   def change(x, logits):
     sorting_couplings.check_logits(logits, x, events)
     if thresholds is not None:
-      x = events.take(x, _slots(logits, conditioner, thresholds))
+      x = events.take(x, slots(logits, conditioner, thresholds))
     return events.unrank_classes(x, logits)
 
   generate = functools.partial(
@@ -113,8 +132,3 @@ def _generate(x, conditioner, thresholds):
   is_free = tf.ones(tf.shape(flat)[:2], tf.bool)
   is_free = tf.ensure_shape(is_free, flat.shape[:2])
   return conditioner.generate(x, choose, **arguments, memory=(is_free,))
-
-
-def _slots(logits, conditioner, thresholds):
-  target = placement.targets(placement.uncertainty(logits), thresholds)
-  return placement.place(target, getattr(conditioner.network, 'order', None))

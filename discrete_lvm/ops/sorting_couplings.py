@@ -34,7 +34,7 @@ def sorting_forward(
       conditioner does not return `K` channels.
   """
   events = conditioner.events
-  logits = _predict(x, conditioner, mask)
+  logits = predict(x, conditioner, mask)
   if sorts_positions:
     order = placement.uncertainty_order(logits, mask)
     x = events.take(x, tf.argsort(order))
@@ -48,7 +48,7 @@ def sorting_inverse(
     sorts_positions: bool = False,
 ) -> tf.Tensor:
   """Inverts `sorting_forward`, whose arguments it takes."""
-  logits = _predict(y, conditioner, mask)
+  logits = predict(y, conditioner, mask)
   return _rank(y, logits, conditioner.events, mask, sorts_positions)
 
 
@@ -69,7 +69,7 @@ def sorting_cross_entropy(
   Raises:
     ValueError: As `sorting_inverse` raises.
   """
-  logits = _predict(y, conditioner, mask)
+  logits = predict(y, conditioner, mask)
   return _cross_entropy(y, logits, conditioner.events, mask)
 
 
@@ -81,11 +81,33 @@ def sorting_inverse_and_cross_entropy(
 ) -> tuple[tf.Tensor, tf.Tensor]:
   """Returns both, from one call of the network; arguments as for each."""
   events = conditioner.events
-  logits = _predict(y, conditioner, mask)
+  logits = predict(y, conditioner, mask)
   return (
       _rank(y, logits, events, mask, sorts_positions),
       _cross_entropy(y, logits, events, mask),
   )
+
+
+def predict(
+    x: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
+) -> tf.Tensor:
+  """Returns the logits of the classes, given the positions that pass.
+
+  Args:
+    x: Events, as for `sorting_inverse`. They get no gradient.
+    conditioner: As there.
+    mask: As there.
+
+  Returns:
+    `Tensor`, shape `[..., length, K]`, in nats.
+
+  Raises:
+    ValueError: As `sorting_inverse` raises.
+  """
+  events = conditioner.events
+  couplings.check_length(x, mask, events)
+  logits = conditioner(events.keep(tf.stop_gradient(x), mask))
+  return check_logits(logits, x, events)
 
 
 def token_cross_entropies(
@@ -118,16 +140,6 @@ def check_logits(
         f'{logits.shape[-1]}.'
     )
   return logits
-
-
-def _predict(
-    x: tf.Tensor, conditioner: conditioners.Conditioner, mask: np.ndarray
-) -> tf.Tensor:
-  """Returns the logits of the classes; no gradient passes to `x`."""
-  events = conditioner.events
-  couplings.check_length(x, mask, events)
-  logits = conditioner(events.keep(tf.stop_gradient(x), mask))
-  return check_logits(logits, x, events)
 
 
 def _rank(y, logits, events, mask, sorts_positions):

@@ -83,6 +83,8 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
       ('factorized+rows3_forward_autoregressive', {}),
       ('factorized+rows1_reversed_placed_autoregressive_sorting', {}),
       ('factorized+multiscale_scaled_bipartite', {}),
+      ('convolution+reversed_predicted_autoregressive', {}),
+      ('factorized+multiscale_predicted_bipartite', {}),
       ('factorized+multiscale_placed_sorting', {}),
   )
   def test_every_part_makes_a_distribution_that_trains(self, name, options):
@@ -152,6 +154,17 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
         ValueError, 'divides the length, 6; received 4'
     ):
       build('factorized+rows4_autoregressive', 6, 4, _OPTIONS, 0)
+
+  def test_predicted_flows_shift_alone(self):
+    for name, options in (
+        ('factorized+scaled_predicted_bipartite', {}),
+        ('factorized+predicted_autoregressive', {'with_scale': True}),
+        ('factorized+scaled_bipartite', {'gradient': 'cross_entropy'}),
+    ):
+      with self.assertRaisesRegex(ValueError, 'shifts alone.* with a scale'):
+        self.build(name, **options)
+    model = self.build('factorized+predicted_bipartite')
+    self.assertEqual(model.flows[0].gradient, 'cross_entropy')
 
   @parameterized.parameters(
       ('all_but_one', ([0], [1], [2], [0])),

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from discrete_lvm import bijectors
 from discrete_lvm import layers
+from discrete_lvm import ops
 from discrete_lvm.ops import placement
 
 _LENGTH = 3
@@ -32,6 +33,29 @@ def _flow(num_classes, places_positions=True, **kwargs):
 class DiscreteAutoregressiveSortingFlowTest(
     tf.test.TestCase, parameterized.TestCase
 ):
+
+  def test_slots_say_where_ranks_go(self):
+    flow = _flow(5)
+    with self.assertRaisesRegex(ValueError, 'Expected a layer that is built'):
+      flow.slots(_all_codes(5))
+    y = _all_events(5)
+    flow(y)
+    logits = flow.conditioner(y)
+    scores = placement.uncertainty(logits)
+    flow.thresholds.assign(placement.quantiles(scores, _LENGTH))
+    x = flow(y)
+    slots = flow.slots(y)
+    ranks = ops.one_hot_rank(y, logits)
+    self.assertAllEqual(tf.gather(x, slots, batch_dims=1), ranks)
+    self.assertGreater(len(np.unique(slots, axis=0)), 1)
+    several = y.reshape(5, 25, *y.shape[1:])
+    self.assertAllEqual(flow.slots(several), tf.reshape(slots, [5, 25, -1]))
+    # Nothing after a position moves it.
+    other_end = np.concatenate([y[:, :-1], y[::-1, -1:]], axis=1)
+    self.assertAllEqual(flow.slots(other_end), slots)
+    stays = _flow(5, places_positions=False)
+    stays(y)
+    self.assertAllEqual(stays.slots(y), np.tile(range(y.shape[1]), [125, 1]))
 
   @parameterized.product(num_classes=(2, 5), places_positions=(False, True))
   def test_permutes_the_event_space(self, num_classes, places_positions):

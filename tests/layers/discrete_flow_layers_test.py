@@ -185,6 +185,75 @@ class DiscreteFlowLayersTest(tf.test.TestCase, parameterized.TestCase):
     other(y)
     self.assertAllClose(gradient(other), first)
 
+  @parameterized.product(kind=KINDS, jit_compile=(False, True))
+  def test_cross_entropy_trains_the_shift(self, kind, jit_compile):
+    flow = _flow(kind, 5, gradient='cross_entropy')
+    y = tf.constant(_all_events(5))
+    x = _flow(kind, 5, flow.conditioner)(y)
+    self.assertAllEqual(flow(y), x)
+    self.assertAllEqual(flow.generate(x.numpy()), y)
+    weights = np.random.default_rng(0).normal(size=y.shape)
+    passes = np.zeros(LENGTH, bool) if kind == 'autoregressive' else MASK
+    seen = tf.where(MASK[:, np.newaxis], y, 0.0) if passes.any() else y
+    variables = flow.trainable_variables
+
+    @tf.function(jit_compile=jit_compile)
+    def run():
+      with tf.GradientTape(persistent=True) as tape:
+        tape.watch(y)
+        moved, cross_entropy = flow(y, return_cross_entropy=True)
+        value = tf.reduce_sum(weights * moved)
+        expected = -tf.nn.log_softmax(flow.conditioner(seen))
+        expected = tf.reduce_sum(expected * y, axis=-1)
+        expected = tf.linalg.matvec(expected, (~passes).astype(np.float32))
+      network = [v.value for v in variables]
+      self.assertIsNone(tape.gradient(cross_entropy, y))
+      self.assertEqual(tape.gradient(value, network), [None] * len(network))
+      return (
+          (moved, x),
+          (cross_entropy, expected),
+          (tape.gradient(value, y), tape.gradient(value, moved)),
+          (
+              tape.gradient(cross_entropy, network),
+              tape.gradient(expected, network),
+          ),
+      )
+
+    moved, cross_entropies, to_data, to_network = run()
+    self.assertAllEqual(*moved)
+    self.assertAllClose(*cross_entropies)
+    # Of a permutation of each token, so that sums of squares stay.
+    squares = [tf.reduce_sum(g**2, axis=-1) for g in to_data]
+    self.assertAllClose(*squares)
+    for actual, expected in zip(*to_network, strict=True):
+      self.assertAllClose(actual, expected, atol=1e-4)
+      self.assertGreater(np.abs(actual).max(), 1e-3)
+
+  @parameterized.parameters(*KINDS)
+  def test_cross_entropy_takes_codes_and_context(self, kind):
+    flow = _flow(kind, 5, gradient='cross_entropy')
+    x, cross_entropy = flow(_all_events(5), return_cross_entropy=True)
+    moved = flow(_all_codes(5), return_cross_entropy=True)
+    self.assertAllEqual(moved[0], x.numpy().argmax(-1))
+    self.assertAllClose(moved[1], cross_entropy)
+    flow = _flow(kind, 5, ContextNetwork(5), gradient='cross_entropy')
+    context = np.random.default_rng(0).normal(size=[4, 1, LENGTH, 4])
+    found = flow(
+        _all_events(5),
+        context=context.astype('float32'),
+        return_cross_entropy=True,
+    )
+    self.assertEqual(found[1].shape, [4, 125])
+
+  @parameterized.parameters(*KINDS)
+  def test_cross_entropy_is_for_its_gradient_and_shifts_alone(self, kind):
+    flow = _flow(kind, 10)
+    with self.assertRaisesRegex(ValueError, "cross-entropy; received 'softmax"):
+      flow(_all_events(5), return_cross_entropy=True)
+    flow = _flow(kind, 10, gradient='cross_entropy')
+    with self.assertRaisesRegex(ValueError, 'returns 5 channels; received 10'):
+      flow(_all_events(5))
+
   @parameterized.parameters(*KINDS)
   def test_temperature_is_annealed_and_survives_weights(self, kind):
     flow = _flow(kind, 10, temperature=2.0)
@@ -211,9 +280,12 @@ class DiscreteFlowLayersTest(tf.test.TestCase, parameterized.TestCase):
     other.set_weights(flow.get_weights())
     self.assertAllClose(other.temperature, 0.2)
 
-  @parameterized.product(kind=KINDS, gradient=('gumbel', doubled_argmax))
+  @parameterized.product(
+      kind=KINDS, gradient=('gumbel', 'cross_entropy', doubled_argmax)
+  )
   def test_functional_model_survives_a_file(self, kind, gradient):
-    flow = _flow(kind, 10, gradient=gradient, temperature=0.5, seed=1)
+    channels = 5 if gradient == 'cross_entropy' else 10
+    flow = _flow(kind, channels, gradient=gradient, temperature=0.5, seed=1)
     inputs = keras.Input([LENGTH, 5])
     model = keras.Model(inputs, layers.PermutePositions()(flow(inputs)))
     y = _all_events(5)

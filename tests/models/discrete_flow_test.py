@@ -76,6 +76,11 @@ def _flows(stack, gradient='softmax'):
         layers.DiscreteBipartiteFlow(_table(2 * K, m, i), m, gradient)
         for i, m in enumerate([MASK, ~MASK])
     ]
+  if stack == 'predicted':
+    return [
+        layers.DiscreteBipartiteFlow(_table(K, m, i), m, 'cross_entropy')
+        for i, m in enumerate([MASK, ~MASK])
+    ]
   if stack == 'sorting':
     return [
         layers.DiscreteSortingFlow(_table(K, m, i), m)
@@ -285,8 +290,9 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
       self.assertIsNotNone(gradient, variable.path)
       self.assertGreater(float(tf.norm(gradient)), 1e-4, variable.path)
 
-  def test_sorting_flows_train_on_their_own_term(self):
-    model = _make('sorting')
+  @parameterized.parameters('sorting', 'predicted')
+  def test_predictions_train_on_their_own_term(self, stack):
+    model = _make(stack)
     model.log_prob(X)
     with tf.GradientTape(persistent=True) as tape:
       terms = model.loss_terms(X)
@@ -312,6 +318,7 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
       ('none', 0.0),
       ('autoregressive', 0.4),
       ('bipartite', 0.3),
+      ('predicted', 0.5),
       ('sorting', 0.8),
   )
   def test_training_closes_the_gap_to_the_entropy(self, stack, share):
@@ -332,6 +339,10 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
         ],
         'bipartite': [
             layers.DiscreteBipartiteFlow(_table(K, m, i), m)
+            for i, m in enumerate(masks)
+        ],
+        'predicted': [
+            layers.DiscreteBipartiteFlow(_table(K, m, i), m, 'cross_entropy')
             for i, m in enumerate(masks)
         ],
         'sorting': [
