@@ -8,6 +8,7 @@ from absl.testing import parameterized
 import pytest
 
 from experiments import discrete_flow_floors
+from experiments import discrete_flow_reordering
 from experiments import discrete_flow_shift_gradients
 from experiments import estimator_variance
 from experiments import evaluate
@@ -170,6 +171,7 @@ class RefusalTest(binary.BinaryTestCase, parameterized.TestCase):
   @parameterized.product(
       module=(
           discrete_flow_floors,
+          discrete_flow_reordering,
           discrete_flow_shift_gradients,
           estimator_variance,
           evaluate,

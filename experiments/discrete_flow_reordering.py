@@ -1,0 +1,165 @@
+r"""Measures what another order of the classes is worth to a model of text.
+
+On an autoregressive base a flow from left to right renames each class given
+those before: at best the likeliest class of the flow's own prediction becomes
+the one that the base holds for the likeliest, and so on. So the base's
+probabilities stay, and the flow says which class has which. Even a base that
+saw the characters, and not what the flow made of them, would pay for this.
+
+  python -m experiments.discrete_flow_text --num_steps=1000 \
+      --models=convolution,lstm,transformer
+  python -m experiments.discrete_flow_reordering \
+      --reordered=convolution,lstm,transformer
+
+The models are those of a finished `discrete_flow_text`, with neither a flow nor
+an end that is missing. Each is the base, and each of the others, and a 5-gram
+model of the training text, the prediction that orders it. Beside it stands the
+mean of both predictions, which no renaming makes: what else the prediction
+knows.
+"""
+
+from collections.abc import Sequence
+import functools
+import math
+import pathlib
+
+from absl import app
+from absl import flags
+import numpy as np
+import rich.console
+import rich.table
+import tensorflow as tf
+
+import discrete_lvm as dlvm
+from experiments import finished_runs
+from experiments import launch
+from experiments import ngrams
+from experiments import shared_flags
+from experiments import text as text_lib
+
+_REORDERED = flags.DEFINE_list(
+    'reordered', 'convolution,lstm,transformer', 'Models, by commas.'
+)
+flags.set_default(shared_flags.OUTPUT_DIR, 'runs/discrete_flow_text')
+
+_ORDER = 5
+_BATCH_SIZE = 32
+
+
+def reorder(probs: np.ndarray, by: np.ndarray) -> np.ndarray:
+  """Gives the classes of a prediction the order of another one.
+
+  Args:
+    probs: Array of shape `[..., K]`.
+    by: Array like `probs`; of equals the lower class comes first.
+
+  Returns:
+    Array like `probs`: its largest entry at the class where `by` has its own,
+    and so on.
+
+  Example:
+    >>> reorder(np.array([0.7, 0.2, 0.1]), np.array([0.3, 0.1, 0.6])).tolist()
+    [0.2, 0.1, 0.7]
+  """
+  ranks = np.argsort(np.argsort(-by, axis=-1, kind='stable'), axis=-1)
+  return np.take_along_axis(-np.sort(-probs, axis=-1), ranks, axis=-1)
+
+
+def compare(
+    probs: np.ndarray, by: np.ndarray, codes: np.ndarray
+) -> dict[str, float]:
+  """Computes what a prediction pays by itself, reordered, and mixed.
+
+  Args:
+    probs: Array of shape `[size, length, K]`, predictions of the base.
+    by: Array like `probs`, those that order them.
+    codes: Integer codes, shape `[size, length]`.
+
+  Returns:
+    In bits a character: 'base', 'reordered', 'mixed', and the standard error of
+    'reordered' minus 'base' over the examples.
+  """
+
+  def bits(probs):
+    chosen = np.take_along_axis(probs, codes[..., np.newaxis], axis=-1)
+    return -np.mean(np.log2(chosen[..., 0]), axis=-1)
+
+  base, reordered = bits(probs), bits(reorder(probs, by))
+  error = np.std(reordered - base) / math.sqrt(len(codes))
+  return {
+      'base': float(np.mean(base)),
+      'reordered': float(np.mean(reordered)),
+      'error': float(error),
+      'mixed': float(np.mean(bits((probs + by) / 2))),
+  }
+
+
+def _predict(model, codes):
+  logits = tf.function(
+      lambda x: model.base(tf.one_hot(x, model.num_classes)), autograph=False
+  )
+  parts = [
+      tf.nn.softmax(tf.cast(logits(batch), tf.float32)).numpy()
+      for batch in tf.data.Dataset.from_tensor_slices(codes).batch(_BATCH_SIZE)
+  ]
+  return np.concatenate(parts)
+
+
+def _predict_by_ngrams(text, codes):
+  """Returns predictions by those before, also of examples before."""
+  table = ngrams.kneser_ney(text.train, _ORDER, text.num_classes)
+  # Nothing precedes the first: it gets what begins it, which no one scores.
+  stream = np.concatenate([codes[0, : _ORDER - 1], codes.ravel()])
+  contexts = np.lib.stride_tricks.sliding_window_view(stream, _ORDER)[:, :-1]
+  return table[tuple(contexts.T)].reshape([*codes.shape, text.num_classes])
+
+
+@functools.partial(launch.one_line_errors, distributes=False)
+def main(argv: Sequence[str]) -> None:
+  """Reads the models, compares each with each, and prints the table.
+
+  Args:
+    argv: What `absl.app.run` leaves of the command line: its first word.
+  """
+  del argv
+  sweep_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
+  found = {
+      name: finished_runs.read(
+          sweep_dir / name / f'seed_{shared_flags.SEED.value}'
+      )
+      for name in _REORDERED.value
+  }
+  for name, run in found.items():
+    if (
+        not isinstance(run.model, dlvm.models.DiscreteFlow)
+        or run.model.base is None
+        or run.model.flows
+    ):
+      raise ValueError(
+          f'Expected an autoregressive model without flows; received {name!r}.'
+      )
+  text = next(iter(found.values())).text()
+  length = next(iter(found.values())).model.length
+  codes = text_lib.windows(text.test, length).astype(np.int64)
+  predictions = {
+      name: _predict(run.model, codes.astype(np.int32))
+      for name, run in found.items()
+  }
+  orders = {**predictions, f'{_ORDER}-gram': _predict_by_ngrams(text, codes)}
+  table = rich.table.Table(
+      title=f'{text.description["source"]}, seed {shared_flags.SEED.value}',
+      caption='bits a character; error: of reordered minus base',
+  )
+  for heading in ('base', 'ordered by', 'base', 'reordered', 'error', 'mixed'):
+    table.add_column(heading)
+  for base, probs in predictions.items():
+    for order, by in orders.items():
+      if order != base:
+        # The first example is without what precedes it.
+        row = compare(probs[1:], by[1:], codes[1:])
+        table.add_row(base, order, *(f'{bits:.3f}' for bits in row.values()))
+  rich.console.Console().print(table)
+
+
+if __name__ == '__main__':
+  app.run(main)

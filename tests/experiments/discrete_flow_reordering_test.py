@@ -1,0 +1,81 @@
+from unittest import mock
+
+from absl.testing import absltest
+import numpy as np
+
+from experiments import discrete_flow_reordering as binary_under_test
+from experiments import discrete_flow_text
+from experiments import flow_text_report
+from tests.experiments import binary
+from tests.experiments import flow_binary
+
+
+class DiscreteFlowReorderingTest(flow_binary.FlowBinaryTestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.output_dir.mkdir(parents=True)
+    self.text_file = binary.write_text(self.output_dir / 'text')
+    self.enter_context(mock.patch.object(flow_text_report, '_FLOOR_ORDER', 2))
+    self.enter_context(
+        mock.patch.object(flow_text_report, '_NGRAMS', ((1, 'unigram'),))
+    )
+    self.enter_context(mock.patch.object(binary_under_test, '_ORDER', 2))
+
+  def _train(self, models):
+    self.run_main(
+        discrete_flow_text,
+        text_file=self.text_file,
+        length=8,
+        num_generated=2,
+        prefix='it is',
+        models=models,
+    )
+
+  def test_runs(self):
+    self._train(['made', 'lstm'])
+    printed = self.run_main(
+        binary_under_test, text_file=self.text_file, reordered=['made', 'lstm']
+    )
+    figures = r' *│ *'.join([r'(\d\.\d{3})'] * 4)
+    self.assertRegex(printed, rf'made *│ lstm *│ *{figures}')
+    self.assertRegex(printed, rf'lstm *│ 2-gram *│ *{figures}')
+
+  def test_wants_models_without_flows(self):
+    self._train(['factorized'])
+    message = self.run_failing(
+        binary_under_test, text_file=self.text_file, reordered=['factorized']
+    )
+    self.assertIn("without flows; received 'factorized'", message)
+
+  def test_compares_by_hand(self):
+    probs = np.array([[[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]])
+    by = np.array([[[0.1, 0.2, 0.7], [0.125, 0.5, 0.375]]])
+    codes = np.array([[2, 1]])
+    found = binary_under_test.compare(probs, by, codes)
+    self.assertAlmostEqual(found['base'], (2 + 1) / 2)
+    # The first one is likeliest by the other, and gets the base's one half.
+    self.assertAlmostEqual(found['reordered'], (1 + 1) / 2)
+    self.assertAlmostEqual(found['mixed'], (1 - np.log2(0.475)) / 2)
+    self.assertEqual(found['error'], 0.0)
+    same = binary_under_test.reorder(probs, probs)
+    np.testing.assert_allclose(same, probs)
+
+  def test_reordered_pays_what_the_flow_pays(self):
+    # By the truth, an order is the best of all that there are.
+    rng = np.random.default_rng(0)
+    probs, truth = rng.dirichlet(np.ones(4), size=(2, 50, 1))
+    weights = truth / 50
+
+    def bits(probs):
+      return -(weights * np.log2(probs)).sum()
+
+    best = bits(binary_under_test.reorder(probs, truth))
+    for order in rng.random(size=(100, 50, 1, 4)):
+      self.assertGreaterEqual(
+          bits(binary_under_test.reorder(probs, order)), best
+      )
+
+
+if __name__ == '__main__':
+  absltest.main()
