@@ -19,6 +19,12 @@ BINARIZATIONS = ('fixed', 'dynamic', 'none')
 
 _DIGITS_SIZES = {'train': 1297, 'validation': 250, 'test': 250}
 _NUM_VALIDATION = 10_000
+_UNREADABLE = (
+    OSError,
+    tf.errors.DataLossError,
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+)
 _DOWNLOAD_HOST = 'https://storage.googleapis.com'
 
 
@@ -213,7 +219,7 @@ def _read_split(builder, name):
   try:
     return tfds.as_numpy(builder.as_dataset(split=name, batch_size=-1))
   # TFDS looks for the description of a data set alone, not for its files.
-  except (tf.errors.NotFoundError, tf.errors.DataLossError, OSError) as error:
+  except _UNREADABLE as error:
     raise FileNotFoundError(
         f'Expected {builder.name} to be whole in {builder.data_path}; its split'
         f' {name!r} cannot be read ({error}). Remove that directory and prepare'

@@ -63,14 +63,19 @@ flow_runs.set_defaults(
     models='factorized,convolution,lstm,transformer,'
     'factorized+forward_autoregressive,factorized+reversed_autoregressive,'
     'factorized+2xautoregressive,factorized+forward_scaled_autoregressive,'
+    'factorized+forward_predicted_autoregressive,'
     'factorized+forward_autoregressive_sorting,'
     'factorized+forward_placed_autoregressive_sorting,'
     'factorized+rows16_forward_placed_autoregressive_sorting,'
-    'factorized+4xbipartite,factorized+4xscaled_bipartite,factorized+2xsorting,'
+    'factorized+2xbipartite,factorized+2xscaled_bipartite,'
+    'factorized+2xpredicted_bipartite,factorized+2xsorting,'
     'factorized+2xplaced_sorting,factorized+multiscale_sorting,'
     'factorized+multiscale_placed_sorting,'
     'convolution+reversed_autoregressive,convolution+2xbipartite,'
-    'convolution+2xsorting',
+    'convolution+2xsorting,'
+    'convolution+forward_placed_autoregressive_sorting,'
+    'lstm+forward_autoregressive_sorting,'
+    'lstm+forward_placed_autoregressive_sorting',
     num_steps=6000,
     learning_rate=4e-3,
 )

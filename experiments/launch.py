@@ -20,9 +20,10 @@ PREEMPTED = 75
 # ours, whose traceback is wanted.
 _EXPECTED_ERRORS = (
     ValueError,
-    FileNotFoundError,
+    # Of a file, also `dlvm.training.UnreadableDataError`.
+    OSError,
+    tf.errors.PermissionDeniedError,
     dlvm.training.NonFiniteLossError,
-    dlvm.training.UnreadableDataError,
 )
 
 
@@ -51,12 +52,12 @@ def one_line_errors(main: Callable, distributes: bool = True) -> Callable:
       everything, and all would write to the same files.
 
   Returns:
-    A function like `main` that writes the message of a `ValueError`, a
-    `FileNotFoundError`, a `training.NonFiniteLossError` or a
-    `training.UnreadableDataError` to stderr, on one line, and exits with status
-    1. The flag `--verbosity=1` shows the traceback. Arguments that are no flags
-    are refused likewise. A run that SIGTERM stopped exits with status
-    `PREEMPTED`.
+    A function like `main` that writes the message of a `ValueError`, of an
+    error of a file (an `OSError`, such as `training.UnreadableDataError`, or
+    that of TensorFlow for a permission) or of a `training.NonFiniteLossError`
+    to stderr, on one line, and exits with status 1. The flag `--verbosity=1`
+    shows the traceback. Arguments that are no flags are refused likewise. A run
+    that SIGTERM stopped exits with status `PREEMPTED`.
   """
 
   @functools.wraps(main)

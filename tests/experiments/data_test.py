@@ -149,6 +149,7 @@ class TfdsTest(tf.test.TestCase, parameterized.TestCase):
       (tf.errors.NotFoundError(None, None, 'mnist-train.tfrecord'),),
       (tf.errors.DataLossError(None, None, 'mnist-train.tfrecord'),),
       (FileNotFoundError('mnist-train.tfrecord'),),
+      (tf.errors.PermissionDeniedError(None, None, 'mnist-train.tfrecord'),),
   )
   def test_files_that_have_vanished(self, error):
     builder = _mock_mnist({})

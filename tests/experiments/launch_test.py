@@ -23,6 +23,12 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
       (ValueError('Expected a\n  positive number.'),),
       (ValueError('\x1b[1mExpected a positive number.\x1b[0m'),),
       (FileNotFoundError('Expected a positive number.'),),
+      (PermissionError('Expected a positive number.'),),
+      (
+          tf.errors.PermissionDeniedError(
+              None, None, 'Expected a positive number.'
+          ),
+      ),
   )
   def test_ends_in_one_line(self, error):
     @launch.one_line_errors
