@@ -21,6 +21,9 @@ from experiments import text as text_lib
 _FLOOR_ORDER = 4
 _NGRAMS = ((1, 'unigram'), (3, '3-gram'), (5, '5-gram'))
 _GROUPS = 16
+# Of every ten models.
+_MARKERS = ('o', 's', '^', 'D')
+_LINES = ('-', '--', ':', '-.')
 # Key of a result, heading, decimals.
 _COLUMNS = (
     ('bits', 'bits', 3),
@@ -179,26 +182,35 @@ def draw_speed(
   axes = figure.add_subplot()
   for i, (name, found) in enumerate(rows.items()):
     bits = _mean(found, 'bits')
-    for key, face in (
-        ('seconds_per_thousand', None),
-        ('seconds_per_thousand_uncached', 'white'),
+    color, marker = f'C{i % 10}', _MARKERS[i // 10 % len(_MARKERS)]
+    for key, face, label in (
+        ('seconds_per_thousand', color, f'{i + 1} {name}'),
+        ('seconds_per_thousand_uncached', 'white', None),
     ):
-      if key in found[0]:
-        axes.plot(
-            _mean(found, key), bits, 'o', color=f'C{i}', markerfacecolor=face
-        )
-    axes.annotate(
-        name,
-        (_mean(found, 'seconds_per_thousand'), bits),
-        xytext=(6, 3),
-        textcoords='offset points',
-        fontsize=7,
-    )
+      if key not in found[0]:
+        continue
+      seconds = _mean(found, key)
+      axes.plot(
+          seconds,
+          bits,
+          marker,
+          color=color,
+          markerfacecolor=face,
+          label=label,
+      )
+      axes.annotate(
+          str(i + 1),
+          (seconds, bits),
+          xytext=(4, 4),
+          textcoords='offset points',
+          fontsize=7,
+      )
   axes.set_xscale('log')
   axes.set_xlabel('CPU seconds for a thousand characters (filled: with caches)')
   axes.set_ylabel('bits a character, test')
   axes.grid(color='#e5e5e5', linewidth=0.7)
   axes.set_axisbelow(True)
+  figure.legend(loc='outside right upper', frameon=False, fontsize=7)
   figure.suptitle(title)
   figure.savefig(path)
 
@@ -218,7 +230,7 @@ def draw_training(
   figure = pictures.make_figure(10, 6.5)
   axes = figure.add_subplot()
   for i, (name, (seconds, bits)) in enumerate(curves.items()):
-    style = '-' if i < 10 else '--'
+    style = _LINES[i // 10 % len(_LINES)]
     axes.plot(seconds, bits, style, color=f'C{i % 10}', marker='.', label=name)
   axes.set_xlabel('CPU seconds of training')
   axes.set_ylabel('bits a character, validation')
