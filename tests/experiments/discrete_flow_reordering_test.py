@@ -5,34 +5,16 @@ import numpy as np
 
 from experiments import discrete_flow_reordering as binary_under_test
 from experiments import discrete_flow_text
-from experiments import flow_text_report
-from tests.experiments import binary
 from tests.experiments import flow_binary
 
 
-class DiscreteFlowReorderingTest(flow_binary.FlowBinaryTestCase):
-
-  def setUp(self):
-    super().setUp()
-    self.output_dir.mkdir(parents=True)
-    self.text_file = binary.write_text(self.output_dir / 'text')
-    self.enter_context(mock.patch.object(flow_text_report, '_FLOOR_ORDER', 2))
-    self.enter_context(
-        mock.patch.object(flow_text_report, '_NGRAMS', ((1, 'unigram'),))
-    )
-    self.enter_context(mock.patch.object(binary_under_test, '_ORDER', 2))
+class DiscreteFlowReorderingTest(flow_binary.FlowTextTestCase):
 
   def _train(self, models):
-    self.run_main(
-        discrete_flow_text,
-        text_file=self.text_file,
-        length=8,
-        num_generated=2,
-        prefix='it is',
-        models=models,
-    )
+    self.run_main(discrete_flow_text, text_file=self.text_file, models=models)
 
   def test_runs(self):
+    self.enter_context(mock.patch.object(binary_under_test, '_ORDER', 2))
     self._train(['made', 'lstm'])
     printed = self.run_main(
         binary_under_test, text_file=self.text_file, reordered=['made', 'lstm']

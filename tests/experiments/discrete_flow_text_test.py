@@ -1,14 +1,10 @@
-from unittest import mock
-
 import numpy as np
 import tensorflow as tf
 
 from experiments import discrete_flow_text
 from experiments import flow_models
 from experiments import flow_text_evaluation
-from experiments import flow_text_report
 from experiments import text
-from tests.experiments import binary
 from tests.experiments import flow_binary
 
 _OPTIONS = flow_models.Options(
@@ -31,25 +27,7 @@ def _model(name, length=8):
   return model
 
 
-class DiscreteFlowTextTest(flow_binary.FlowBinaryTestCase):
-
-  tiny = {
-      **flow_binary.FlowBinaryTestCase.tiny,
-      'length': 8,
-      'num_generated': 2,
-      'prefix': 'it is',
-      'models': ['factorized'],
-  }
-
-  def setUp(self):
-    super().setUp()
-    self.output_dir.mkdir(parents=True)
-    self.text_file = binary.write_text(self.output_dir / 'text')
-    # The 5-gram takes seconds, whatever the text.
-    self.enter_context(mock.patch.object(flow_text_report, '_FLOOR_ORDER', 2))
-    self.enter_context(
-        mock.patch.object(flow_text_report, '_NGRAMS', ((1, 'unigram'),))
-    )
+class DiscreteFlowTextTest(flow_binary.FlowTextTestCase):
 
   def test_runs(self):
     placed = 'factorized+forward_placed_autoregressive_sorting'

@@ -1,5 +1,8 @@
 """Runs a binary of discrete flows inside the process of a test."""
 
+from unittest import mock
+
+from experiments import flow_text_report
 from tests.experiments import binary
 
 
@@ -24,3 +27,24 @@ class FlowBinaryTestCase(binary.BinaryTestCase):
   def picture(self, name='models.png'):
     """Returns the picture of all models, `[height, width, channels]`."""
     return super().picture(name)
+
+
+class FlowTextTestCase(FlowBinaryTestCase):
+  """A test of the binary of text, whose n-grams would take seconds."""
+
+  tiny = {
+      **FlowBinaryTestCase.tiny,
+      'length': 8,
+      'num_generated': 2,
+      'prefix': 'it is',
+      'models': ['factorized'],
+  }
+
+  def setUp(self):
+    super().setUp()
+    self.output_dir.mkdir(parents=True)
+    self.text_file = binary.write_text(self.output_dir / 'text')
+    self.enter_context(mock.patch.object(flow_text_report, '_FLOOR_ORDER', 2))
+    self.enter_context(
+        mock.patch.object(flow_text_report, '_NGRAMS', ((1, 'unigram'),))
+    )
