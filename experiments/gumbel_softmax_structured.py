@@ -11,6 +11,9 @@ the lower halves of the whole test set from 1000 importance samples, in nats.
   python -m experiments.gumbel_softmax_structured --dataset=mnist \
       --binarization=fixed --num_steps=40000 --output_dir=runs/mnist
 
+The temperature is 1 throughout, as there; slope-annealed straight-through wants
+a `--temperature_schedule` that falls.
+
 With `--num_samples` above 1 it trains on the bound of as many samples. It
 leaves in the output directory: config.json; metrics.jsonl and TensorBoard's
 event files; checkpoints; model.keras; results.json; and predictions.png.
@@ -45,6 +48,7 @@ _NUM_LAYERS = flags.DEFINE_integer(
     'num_layers', 2, 'Number of stochastic layers L.', lower_bound=1
 )
 latent_flags.set_defaults('runs/gumbel_softmax_structured')
+flags.set_default(shared_flags.TEMPERATURE_SCHEDULE, '1')
 
 _CONFIG_FLAGS = (*latent_flags.CONFIG, _NUM_LAYERS)
 _EVAL_BATCH_SIZE = 100
