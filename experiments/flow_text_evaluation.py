@@ -28,11 +28,11 @@ def bits(
 
   Returns:
     'bits'; 'bits_stderr', the standard error of their mean over the examples;
-    and, if the flows rank each position once, 'network_bits': what the networks
-    would pay as a model that samples each class from its prediction, instead of
-    ranking it. Of one autoregressive sorting flow also 'rank_bits', what ranks
-    that stay at their positions leave, and 'shift_bits', what shifts by the
-    likeliest class do.
+    and, if the flows rank each position once or shift it by its prediction,
+    'network_bits': what the networks would pay as a model that samples each
+    class from its prediction. Of one autoregressive sorting flow also
+    'rank_bits', what ranks that stay at their positions leave, and
+    'shift_bits', what shifts by the likeliest class do.
   """
   log_prob = _compiled(model.log_prob)
   found = _in_bits(model, -_over_batches(log_prob, codes))
@@ -40,7 +40,7 @@ def bits(
       'bits': float(np.mean(found)),
       'bits_stderr': float(np.std(found) / math.sqrt(len(found))),
   }
-  if _ranks_data(model):
+  if _predicts_data(model):
     cross_entropy = _compiled(functools.partial(_cross_entropy, model))
     found = _in_bits(model, _over_batches(cross_entropy, codes))
     measures['network_bits'] = float(np.mean(found))
@@ -70,10 +70,10 @@ def _other_families(model, codes):
   return {'rank_bits': bits[0], 'shift_bits': bits[1]}
 
 
-def _ranks_data(model):
-  """Whether each position is ranked once, given positions of the data.
+def _predicts_data(model):
+  """Whether each position is predicted once, given positions of the data.
 
-  Of two couplings of the whole sequence the second is given ranks.
+  Of two couplings of all positions the second is given what the first made.
   """
   flows = [
       flow

@@ -40,9 +40,9 @@ _COLUMNS = (
 _CAPTION = (
     'bits: exact, a character of the test text, mean (least to most) over the'
     ' seeds; error: its standard error over examples; network: what the'
-    ' predictions that a sorting flow ranks are worth themselves; ranks, shift:'
-    ' what ranks that stay in place, and shifts by the likeliest class, would'
-    ' leave of them; seconds/1000:'
+    ' predictions that a flow ranks, or shifts by, are worth themselves; ranks,'
+    ' shift: what ranks that stay in place, and shifts by the likeliest class,'
+    ' would leave of them; seconds/1000:'
     ' CPU seconds for a thousand characters, with caches and without; training:'
     ' CPU seconds. The best of the validation text is marked *.'
 )
