@@ -123,7 +123,7 @@ class SubsequenceFlowTest(tf.test.TestCase, parameterized.TestCase):
     with tf.GradientTape() as tape:
       terms = model.loss_terms(codes, seed=[0, 1])
       loss = tf.reduce_sum(tf.add_n(list(terms.values())))
-    self.assertIn('sorting_cross_entropy', terms)
+    self.assertIn('conditioner_cross_entropy', terms)
     for gradient in tape.gradient(loss, model.trainable_variables):
       self.assertGreater(tf.norm(gradient), 1e-3)
     # The first layer is given characters of the data, and so is the second.
