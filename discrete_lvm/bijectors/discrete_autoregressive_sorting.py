@@ -119,10 +119,9 @@ class DiscreteAutoregressiveSorting(conditioned_bijector.ConditionedBijector):
     with tf.name_scope(name):
       y = self._checked(tf.convert_to_tensor(y))
       logits = autoregressive_sorting.predict(y, self._conditioner)
-      nats = sorting_couplings.token_cross_entropies(
+      return sorting_couplings.cross_entropy(
           y, logits, self._conditioner.events
       )
-      return tf.reduce_sum(nats, axis=-1)
 
   def _forward(self, x):
     x = self._checked(x)

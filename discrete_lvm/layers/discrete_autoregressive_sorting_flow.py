@@ -145,10 +145,10 @@ class DiscreteAutoregressiveSortingFlow(sorting_flow_layer.SortingFlowLayer):
       self.thresholds.assign(
           _MOMENTUM * self.thresholds + (1 - _MOMENTUM) * found
       )
-    nats = sorting_couplings.token_cross_entropies(
-        y, logits, conditioner.events
+    return (
+        self._rank(y, logits, conditioner),
+        sorting_couplings.cross_entropy(y, logits, conditioner.events),
     )
-    return self._rank(y, logits, conditioner), tf.reduce_sum(nats, axis=-1)
 
   def _rank(self, y, logits, conditioner):
     return autoregressive_sorting.rank(

@@ -42,8 +42,6 @@ def predicted_shift_inverse(
     logits = sorting_couplings.predict(y, conditioner, mask)
   shift = events.choose(logits, one_hot_argmax, y.dtype)
   x = events.affine_inverse(y, shift, None)
-  nats = sorting_couplings.token_cross_entropies(y, logits, events)
   if mask is not None:
     x = events.where(mask, y, x)
-    nats = tf.where(mask, tf.zeros_like(nats), nats)
-  return x, tf.reduce_sum(nats, axis=-1)
+  return x, sorting_couplings.cross_entropy(y, logits, events, mask)

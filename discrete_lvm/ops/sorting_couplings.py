@@ -70,7 +70,7 @@ def sorting_cross_entropy(
     ValueError: As `sorting_inverse` raises.
   """
   logits = predict(y, conditioner, mask)
-  return _cross_entropy(y, logits, conditioner.events, mask)
+  return cross_entropy(y, logits, conditioner.events, mask)
 
 
 def sorting_inverse_and_cross_entropy(
@@ -84,7 +84,7 @@ def sorting_inverse_and_cross_entropy(
   logits = predict(y, conditioner, mask)
   return (
       _rank(y, logits, events, mask, sorts_positions),
-      _cross_entropy(y, logits, events, mask),
+      cross_entropy(y, logits, events, mask),
   )
 
 
@@ -110,23 +110,32 @@ def predict(
   return check_logits(logits, x, events)
 
 
-def token_cross_entropies(
-    y: tf.Tensor, logits: tf.Tensor, events: events_lib.Events
+def cross_entropy(
+    y: tf.Tensor,
+    logits: tf.Tensor,
+    events: events_lib.Events,
+    mask: np.ndarray | None = None,
 ) -> tf.Tensor:
-  """Returns how badly each token is predicted.
+  """Returns how badly the tokens of events are predicted.
 
   Args:
     y: Events, `[..., length, K]` or codes `[..., length]`. They get no
       gradient.
     logits: Floating `Tensor`, shape `[..., length, K]`.
     events: The form of the events.
+    mask: Array of `bool`, shape `[length]`: True where a token does not count.
+      By default all do.
 
   Returns:
-    `Tensor`, shape `[..., length]`, in nats, float32 at the least.
+    `Tensor`, shape `[...]`, in nats, float32 at the least: the sum over the
+    positions.
   """
-  return tf.nn.sparse_softmax_cross_entropy_with_logits(
+  nats = tf.nn.sparse_softmax_cross_entropy_with_logits(
       labels=events.codes(y), logits=floats.at_least_float32(logits)
   )
+  if mask is not None:
+    nats = tf.where(mask, tf.zeros_like(nats), nats)
+  return tf.reduce_sum(nats, axis=-1)
 
 
 def check_logits(
@@ -147,8 +156,3 @@ def _rank(y, logits, events, mask, sorts_positions):
   if sorts_positions:
     x = events.take(x, placement.uncertainty_order(logits, mask))
   return x
-
-
-def _cross_entropy(y, logits, events, mask):
-  nats = token_cross_entropies(y, logits, events)
-  return tf.reduce_sum(tf.where(mask, tf.zeros_like(nats), nats), axis=-1)
