@@ -161,15 +161,14 @@ def main(argv: Sequence[str]) -> None:
   _print_table('Bigram source', couplings(text.train, num_classes))
   order = _MAX_ORDER.value
   codes = text.train[: _NUM_CHARACTERS.value].astype(np.int64)
-  table = ngrams.kneser_ney(text.train, order, num_classes)
-  windows = np.lib.stride_tricks.sliding_window_view(codes, order)
-  probs = table[tuple(windows[:, :-1].T)]
+  probs = ngrams.ngram_predictions(text.train, codes, order, num_classes)
+  predicted = codes[order - 1 :]
   _print_table(
       f'Ranks of {order}-gram predictions',
       {
-          f'length {length}': placed(windows[:, -1], probs, length)
+          f'length {length}': placed(predicted, probs, length)
           for length in _LENGTHS
-          if length <= len(windows)
+          if length <= len(predicted)
       },
   )
 

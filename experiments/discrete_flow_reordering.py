@@ -107,11 +107,11 @@ def _predict(model, codes):
 
 def _predict_by_ngrams(text, codes):
   """Returns predictions by those before, also of examples before."""
-  table = ngrams.kneser_ney(text.train, _ORDER, text.num_classes)
-  # Nothing precedes the first: it gets what begins it, which no one scores.
-  stream = np.concatenate([codes[0, : _ORDER - 1], codes.ravel()])
-  contexts = np.lib.stride_tricks.sliding_window_view(stream, _ORDER)[:, :-1]
-  return table[tuple(contexts.T)].reshape([*codes.shape, text.num_classes])
+  # What precedes the first does not matter: no one scores it.
+  stream = np.concatenate([np.zeros(_ORDER - 1, codes.dtype), codes.ravel()])
+  return ngrams.ngram_predictions(
+      text.train, stream, _ORDER, text.num_classes
+  ).reshape([*codes.shape, text.num_classes])
 
 
 @functools.partial(launch.one_line_errors, distributes=False)

@@ -86,6 +86,33 @@ def ngram_bits(
   return -float(np.mean(np.log(chosen))) / math.log(2)
 
 
+def ngram_predictions(
+    train: np.ndarray, codes: np.ndarray, order: int, num_classes: int = 27
+) -> np.ndarray:
+  """Returns what an n-gram model predicts for each character of a text.
+
+  Args:
+    train: As for `ngram_bits`.
+    codes: Codes like `train`. The first `order - 1` are only context.
+    order: Characters of an n-gram, at least 2.
+    num_classes: Number of symbols.
+
+  Returns:
+    Array of shape `[size - order + 1, K]`, the probabilities.
+
+  Raises:
+    ValueError: As `kneser_ney` raises.
+
+  Example:
+    >>> codes = np.array([0, 1] * 50)
+    >>> ngram_predictions(codes, codes[:3], 2, num_classes=2).argmax(-1)
+    array([1, 0])
+  """
+  table = kneser_ney(train, order, num_classes)
+  contexts = np.lib.stride_tricks.sliding_window_view(codes, order)[:, :-1]
+  return table[tuple(contexts.T)]
+
+
 def _interpolate(counts, shorter):
   """Returns `[contexts, K]` from its counts and `shorter`, a K-th of it."""
   ones, twos = np.sum(counts == 1), np.sum(counts == 2)
