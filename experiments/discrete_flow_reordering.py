@@ -32,6 +32,7 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import finished_runs
+from experiments import flow_text_evaluation
 from experiments import launch
 from experiments import ngrams
 from experiments import shared_flags
@@ -43,7 +44,6 @@ _REORDERED = flags.DEFINE_list(
 flags.set_default(shared_flags.OUTPUT_DIR, 'runs/discrete_flow_text')
 
 _ORDER = 5
-_BATCH_SIZE = 32
 
 
 def reorder(probs: np.ndarray, by: np.ndarray) -> np.ndarray:
@@ -95,14 +95,11 @@ def compare(
 
 
 def _predict(model, codes):
-  logits = tf.function(
-      lambda x: model.base(tf.one_hot(x, model.num_classes)), autograph=False
-  )
-  parts = [
-      tf.nn.softmax(tf.cast(logits(batch), tf.float32)).numpy()
-      for batch in tf.data.Dataset.from_tensor_slices(codes).batch(_BATCH_SIZE)
-  ]
-  return np.concatenate(parts)
+  def probs(codes):
+    logits = model.base(tf.one_hot(codes, model.num_classes))
+    return tf.nn.softmax(tf.cast(logits, tf.float32))
+
+  return flow_text_evaluation.over_batches(probs, codes.astype(np.int32))
 
 
 def _predict_by_ngrams(text, codes):
@@ -114,15 +111,11 @@ def _predict_by_ngrams(text, codes):
   ).reshape([*codes.shape, text.num_classes])
 
 
-@functools.partial(launch.one_line_errors, distributes=False)
-def main(argv: Sequence[str]) -> None:
-  """Reads the models, compares each with each, and prints the table.
-
-  Args:
-    argv: What `absl.app.run` leaves of the command line: its first word.
-  """
-  del argv
+def _read():
+  """Returns the runs by their models' names, all of one text and length."""
   sweep_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
+  if not _REORDERED.value:
+    raise ValueError('Expected names of models in --reordered; received none.')
   found = {
       name: finished_runs.read(
           sweep_dir / name / f'seed_{shared_flags.SEED.value}'
@@ -138,12 +131,29 @@ def main(argv: Sequence[str]) -> None:
       raise ValueError(
           f'Expected an autoregressive model without flows; received {name!r}.'
       )
-  text = next(iter(found.values())).text()
-  length = next(iter(found.values())).model.length
-  codes = text_lib.windows(text.test, length).astype(np.int64)
+  lengths = {name: run.model.length for name, run in found.items()}
+  if len(set(lengths.values())) > 1:
+    raise ValueError(f'Expected models of one length; received {lengths}.')
+  texts = {name: run.data['sha256'] for name, run in found.items()}
+  if any(text != texts[_REORDERED.value[0]] for text in texts.values()):
+    raise ValueError(f'Expected models of one text; received {texts}.')
+  return found
+
+
+@functools.partial(launch.one_line_errors, distributes=False)
+def main(argv: Sequence[str]) -> None:
+  """Reads the models, compares each with each, and prints the table.
+
+  Args:
+    argv: What `absl.app.run` leaves of the command line: its first word.
+  """
+  del argv
+  found = _read()
+  first = next(iter(found.values()))
+  text = first.text()
+  codes = text_lib.windows(text.test, first.model.length).astype(np.int64)
   predictions = {
-      name: _predict(run.model, codes.astype(np.int32))
-      for name, run in found.items()
+      name: _predict(run.model, codes) for name, run in found.items()
   }
   orders = {**predictions, f'{_ORDER}-gram': _predict_by_ngrams(text, codes)}
   table = rich.table.Table(

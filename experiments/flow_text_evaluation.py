@@ -34,20 +34,39 @@ def bits(
     'rank_bits', what ranks that stay at their positions leave, and
     'shift_bits', what shifts by the likeliest class do.
   """
-  log_prob = _compiled(model.log_prob)
-  found = _in_bits(model, -_over_batches(log_prob, codes))
+  found = _in_bits(model, -over_batches(model.log_prob, codes))
   measures = {
       'bits': float(np.mean(found)),
       'bits_stderr': float(np.std(found) / math.sqrt(len(found))),
   }
   if _predicts_data(model):
-    cross_entropy = _compiled(functools.partial(_cross_entropy, model))
-    found = _in_bits(model, _over_batches(cross_entropy, codes))
+    cross_entropy = functools.partial(_cross_entropy, model)
+    found = _in_bits(model, over_batches(cross_entropy, codes))
     measures['network_bits'] = float(np.mean(found))
   kinds = [type(flow) for flow in model.flows]
   if kinds == [dlvm.layers.DiscreteAutoregressiveSortingFlow]:
     measures |= _other_families(model, codes)
   return measures
+
+
+def over_batches(
+    function: Callable[[np.ndarray], tf.Tensor], codes: np.ndarray
+) -> np.ndarray:
+  """Calls a compiled function on a few examples at a time.
+
+  Args:
+    function: From codes to a Tensor with the same first dimension.
+    codes: Integer codes, shape `[size, length]`.
+
+  Returns:
+    float64 array of all its values, in order.
+  """
+  compiled = _compiled(function)
+  parts = [
+      compiled(codes[begin : begin + _BATCH_SIZE]).numpy()
+      for begin in range(0, len(codes), _BATCH_SIZE)
+  ]
+  return np.concatenate(parts).astype(np.float64)
 
 
 def _other_families(model, codes):
@@ -62,7 +81,7 @@ def _other_families(model, codes):
     shifted = (codes - likeliest) % model.num_classes
     return tf.stack([dlvm.ops.rank_codes(codes, logits), shifted], axis=1)
 
-  found = _over_batches(_compiled(rank_and_shift), codes.astype(np.int32))
+  found = over_batches(rank_and_shift, codes.astype(np.int32))
   bits = [
       float(flow_floors.entropy_bits(np.bincount(values) / values.size))
       for values in found.astype(int).transpose([1, 0, 2]).reshape([2, -1])
@@ -250,14 +269,6 @@ def _continue(model, given, is_given, seed):
 
 def _compiled(function):
   return tf.function(function, autograph=False, reduce_retracing=True)
-
-
-def _over_batches(function: Callable, codes: np.ndarray) -> np.ndarray:
-  parts = [
-      function(codes[begin : begin + _BATCH_SIZE]).numpy()
-      for begin in range(0, len(codes), _BATCH_SIZE)
-  ]
-  return np.concatenate(parts).astype(np.float64)
 
 
 def _in_bits(model, nats):

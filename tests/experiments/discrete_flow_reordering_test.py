@@ -1,3 +1,4 @@
+import json
 from unittest import mock
 
 from absl.testing import absltest
@@ -29,6 +30,36 @@ class DiscreteFlowReorderingTest(flow_binary.FlowTextTestCase):
         binary_under_test, text_file=self.text_file, reordered=['factorized']
     )
     self.assertIn("without flows; received 'factorized'", message)
+
+  def test_wants_models(self):
+    message = self.run_failing(
+        binary_under_test, text_file=self.text_file, reordered=[]
+    )
+    self.assertIn('names of models in --reordered; received none', message)
+
+  def test_wants_models_of_one_length(self):
+    self._train(['made'])
+    self.run_main(
+        discrete_flow_text,
+        text_file=self.text_file,
+        models=['lstm'],
+        length=6,
+    )
+    message = self.run_failing(
+        binary_under_test, text_file=self.text_file, reordered=['made', 'lstm']
+    )
+    self.assertIn('models of one length; received', message)
+
+  def test_wants_models_of_one_text(self):
+    self._train(['made', 'lstm'])
+    path = self.output_dir / 'lstm' / 'seed_0' / 'config.json'
+    config = json.loads(path.read_text())
+    config['data']['sha256']['train'] = 'other'
+    path.write_text(json.dumps(config))
+    message = self.run_failing(
+        binary_under_test, text_file=self.text_file, reordered=['made', 'lstm']
+    )
+    self.assertIn('models of one text; received', message)
 
   def test_compares_by_hand(self):
     probs = np.array([[[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]])
