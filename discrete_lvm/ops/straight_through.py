@@ -33,7 +33,10 @@ def one_hot_argmax(
   with tf.name_scope(name):
     logits = tf.convert_to_tensor(logits)
     num_classes = shapes.static_num_classes(logits, 'logits')
-    index = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    if num_classes == 2:  # A comparison takes a third of the time.
+      index = tf.cast(logits[..., 1] > logits[..., 0], tf.int32)
+    else:
+      index = tf.argmax(logits, axis=-1, output_type=tf.int32)
     return tf.one_hot(index, num_classes, dtype=dtype or logits.dtype)
 
 

@@ -15,6 +15,14 @@ class OneHotArgmaxTest(tf.test.TestCase, parameterized.TestCase):
     expected = [[1, 0, 0], [0, 1, 0], [1, 0, 0]]
     self.assertAllEqual(tf.cast(one_hot, tf.int32), expected)
 
+  @parameterized.parameters('float64', 'bfloat16', 'int32')
+  def test_ties_of_two_classes_have_one_winner(self, dtype):
+    logits = tf.constant([[1, 1], [0, 2], [-1, -2], [0, 0]], dtype)
+    one_hot = ops.one_hot_argmax(logits)
+    self.assertAllEqual(
+        tf.cast(one_hot, tf.int32), [[1, 0], [0, 1], [1, 0], [1, 0]]
+    )
+
   # 257 classes do not fit the integers that bfloat16 holds.
   @parameterized.parameters(1, 2, 257)
   def test_finds_each_class(self, num_classes):
