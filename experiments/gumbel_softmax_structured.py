@@ -140,6 +140,7 @@ def main(argv: Sequence[str]) -> None:
           **({'importance_weighted': True} if (num_samples or 1) > 1 else {})
       ),
   )
+  model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value
   trainer = runs.fit(
       model,
       lambda data_seed: dlvm.training.ShuffledBatches(

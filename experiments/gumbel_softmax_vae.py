@@ -236,6 +236,7 @@ def main(argv: Sequence[str]) -> None:
       estimator=latent_flags.make_estimator(),
   )
   is_dynamic = latent_flags.BINARIZATION.value == 'dynamic'
+  model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value
   trainer = runs.fit(
       model,
       lambda data_seed: dlvm.training.ShuffledBatches(

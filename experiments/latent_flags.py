@@ -29,6 +29,14 @@ NUM_SAMPLES = flags.DEFINE_integer(
     lower_bound=1,
 )
 
+NUM_VALIDATION_SAMPLES = flags.DEFINE_integer(
+    'num_validation_samples',
+    10,
+    'Samples of the bound on the validation set. A choice by few may differ'
+    ' from one by those of --num_importance_samples.',
+    lower_bound=1,
+)
+
 # What makes a run the run that it is. The others may change when it resumes.
 CONFIG = (
     *runs.CONFIG,

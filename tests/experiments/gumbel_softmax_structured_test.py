@@ -76,6 +76,21 @@ class GumbelSoftmaxStructuredTest(
     row = json.loads((self.output_dir / 'metrics.jsonl').read_text())
     self.assertIn('negative_bound', row)
 
+  def test_validates_with_as_many_samples_as_asked(self):
+    for num_samples, name in ((1, 'one'), (50, 'many')):
+      self.output_dir = self.output_dir.with_name(name)
+      self.run_main(
+          gumbel_softmax_structured,
+          num_validation_samples=num_samples,
+          num_steps=2,
+      )
+      row = json.loads((self.output_dir / 'metrics.jsonl').read_text())
+      gap = row['val_importance_weighted_bound'] - row['val_elbo']
+      if num_samples == 1:
+        self.assertEqual(gap, 0.0)
+      else:
+        self.assertGreater(gap, 0.1)
+
   def test_trains_and_evaluates_on_two_replicas(self):
     self.run_main(
         gumbel_softmax_structured,

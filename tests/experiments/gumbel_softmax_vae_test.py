@@ -153,6 +153,14 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertNotIn('temperature', self.rows()[-1])
     self.assertEqual(self.read('config.json')['num_samples'], samples)
 
+  def test_validates_with_as_many_samples_as_asked(self):
+    bounds = []
+    for num_samples in (1, 50):
+      self.output_dir = self.output_dir.with_name(f'{num_samples}_samples')
+      self.run_main(num_validation_samples=num_samples)
+      bounds.append(self.rows()[-1]['val_importance_weighted_bound'])
+    self.assertGreater(bounds[1], bounds[0] + 0.1)
+
   @parameterized.product(
       size=((200, 2, (), 'uniform'), (20, 10, (200,), 'learned')),
       estimator=(
