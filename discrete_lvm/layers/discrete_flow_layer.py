@@ -40,6 +40,8 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
 
   # Whether the call takes `return_cross_entropy`.
   returns_cross_entropy = False
+  # What the conditioner may return, in multiples of K.
+  _channels_per_class: tuple[int, ...] = (1,)
 
   def __init__(self, conditioner, **kwargs):
     # Keras would cast events down under a mixed policy, and their gradients.
@@ -60,10 +62,17 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
     # A call builds any layer, also one that makes its weights in its own.
     inputs = keras.KerasTensor((None, *inputs_shape[-2:]), 'float32')
     if context_shape is None:
-      self.conditioner(inputs)
+      outputs = self.conditioner(inputs)
     else:
       context = keras.KerasTensor((None, *context_shape[-2:]), 'float32')
-      self.conditioner(inputs, context=context)
+      outputs = self.conditioner(inputs, context=context)
+    allowed = [n * self._num_classes for n in self._channels_per_class]
+    if outputs.shape[-1] not in allowed:
+      raise ValueError(
+          'Expected a conditioner that returns '
+          f'{" or ".join(map(str, allowed))} channels; received '
+          f'{outputs.shape[-1]}.'
+      )
 
   def __call__(self, inputs, *args, **kwargs):
     check_tokens(self, inputs)

@@ -67,6 +67,8 @@ class ModularFlowLayer(discrete_flow_layer.DiscreteFlowLayer):
     temperatures.check_positive(temperature)
     self.gradient = gradient
     self.returns_cross_entropy = gradient == 'cross_entropy'
+    # A prediction has no scale.
+    self._channels_per_class = (1,) if self.returns_cross_entropy else (1, 2)
     self._initial_temperature = temperature
     self._seed = seed
     self._seed_generator = keras.random.SeedGenerator(seed)

@@ -252,7 +252,7 @@ class DiscreteFlowLayersTest(tf.test.TestCase, parameterized.TestCase):
       flow(_all_events(5), return_cross_entropy=True)
     flow = _flow(kind, 10, gradient='cross_entropy')
     with self.assertRaisesRegex(ValueError, 'returns 5 channels; received 10'):
-      flow(_all_events(5))
+      flow.build((None, LENGTH, 5))
 
   @parameterized.parameters(*KINDS)
   def test_temperature_is_annealed_and_survives_weights(self, kind):
@@ -407,7 +407,7 @@ class DiscreteFlowLayersTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'Expected a layer that is built'):
       _flow(kind, 10).generate(_all_events(5))
     with self.assertRaisesRegex(ValueError, '5 or 10 channels; received 7'):
-      _flow(kind, 7)(_all_events(5))
+      _flow(kind, 7).build((None, LENGTH, 5))
     flow = _flow(kind, 10)
     flow(_all_events(5))
     with self.assertRaisesRegex(ValueError, r'\[..., length, 5\], as when'):
