@@ -50,9 +50,15 @@ _DECODER_UNITS = flags.DEFINE_list(
 _PRIOR = flags.DEFINE_enum(
     'prior', 'uniform', ['uniform', 'learned'], 'Prior of the codes.'
 )
+_IMPORTANCE_WEIGHTED = flags.DEFINE_boolean(
+    'importance_weighted',
+    False,
+    'Train on the bound of --num_samples samples, not on the mean of theirs;'
+    ' vimco always does.',
+)
 latent_flags.set_defaults('runs/gumbel_softmax_vae')
 
-_CONFIG_FLAGS = (*latent_flags.CONFIG, _PRIOR)
+_CONFIG_FLAGS = (*latent_flags.CONFIG, _PRIOR, _IMPORTANCE_WEIGHTED)
 _UNITS_FLAGS = (_ENCODER_UNITS, _DECODER_UNITS)
 _EVAL_BATCH_SIZE = 100
 _NUM_IMAGES = 64
@@ -227,13 +233,16 @@ def main(argv: Sequence[str]) -> None:
   )
 
   keras.utils.set_random_seed(seed)
+  weighted = _IMPORTANCE_WEIGHTED.value
   model = build_model(
       images.image_shape,
       **units,
       num_latents=shared_flags.NUM_LATENTS.value,
       num_classes=shared_flags.NUM_CLASSES.value,
       prior=_PRIOR.value,
-      estimator=latent_flags.make_estimator(),
+      estimator=latent_flags.make_estimator(
+          **({'importance_weighted': True} if weighted else {})
+      ),
   )
   is_dynamic = latent_flags.BINARIZATION.value == 'dynamic'
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value

@@ -153,6 +153,13 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertNotIn('temperature', self.rows()[-1])
     self.assertEqual(self.read('config.json')['num_samples'], samples)
 
+  def test_trains_on_the_bound_of_several_samples(self):
+    self.run_main(estimator='reinmax', num_samples=5, importance_weighted=True)
+    self.assertIn('negative_bound', self.rows()[-1])
+    self.output_dir = self.output_dir.with_name('mean')
+    self.run_main(estimator='reinmax', num_samples=5)
+    self.assertNotIn('negative_bound', self.rows()[-1])
+
   def test_validates_with_as_many_samples_as_asked(self):
     bounds = []
     for num_samples in (1, 50):
