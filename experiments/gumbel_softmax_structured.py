@@ -137,7 +137,7 @@ def main(argv: Sequence[str]) -> None:
       num_latents=shared_flags.NUM_LATENTS.value,
       num_classes=shared_flags.NUM_CLASSES.value,
       estimator=latent_flags.make_estimator(
-          **({'importance_weighted': True} if (num_samples or 1) > 1 else {})
+          importance_weighted=(num_samples or 1) > 1
       ),
   )
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value

@@ -233,16 +233,13 @@ def main(argv: Sequence[str]) -> None:
   )
 
   keras.utils.set_random_seed(seed)
-  weighted = _IMPORTANCE_WEIGHTED.value
   model = build_model(
       images.image_shape,
       **units,
       num_latents=shared_flags.NUM_LATENTS.value,
       num_classes=shared_flags.NUM_CLASSES.value,
       prior=_PRIOR.value,
-      estimator=latent_flags.make_estimator(
-          **({'importance_weighted': True} if weighted else {})
-      ),
+      estimator=latent_flags.make_estimator(_IMPORTANCE_WEIGHTED.value),
   )
   is_dynamic = latent_flags.BINARIZATION.value == 'dynamic'
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value

@@ -71,18 +71,25 @@ def set_defaults(output_dir: str) -> None:
     flags.set_default(flag, value)
 
 
-def make_estimator(**kwargs) -> dlvm.estimators.Estimator:
+def make_estimator(
+    importance_weighted: bool = False,
+) -> dlvm.estimators.Estimator:
   """Makes the estimator that the flags ask for.
 
   Args:
-    **kwargs: Its arguments but for the number of samples.
+    importance_weighted: Whether it estimates the bound of its samples; those
+      of a bound alone do so in any case.
 
   Returns:
     The estimator.
 
   Raises:
-    ValueError: If its temperature is to be learned and cannot be.
+    ValueError: If its temperature is to be learned and cannot be, or its
+      samples are not ones of a bound.
   """
+  kwargs = {}
+  if importance_weighted:
+    kwargs['importance_weighted'] = True
   if NUM_SAMPLES.value is not None:
     kwargs['num_samples'] = NUM_SAMPLES.value
   kwargs |= temperatures.constructor_arguments(

@@ -66,13 +66,10 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
     else:
       context = keras.KerasTensor((None, *context_shape[-2:]), 'float32')
       outputs = self.conditioner(inputs, context=context)
-    allowed = [n * self._num_classes for n in self._channels_per_class]
-    if outputs.shape[-1] not in allowed:
-      raise ValueError(
-          'Expected a conditioner that returns '
-          f'{" or ".join(map(str, allowed))} channels; received '
-          f'{outputs.shape[-1]}.'
-      )
+    conditioners.check_channels(
+        outputs.shape[-1],
+        *(n * self._num_classes for n in self._channels_per_class),
+    )
 
   def __call__(self, inputs, *args, **kwargs):
     check_tokens(self, inputs)

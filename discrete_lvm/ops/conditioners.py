@@ -199,6 +199,23 @@ class Conditioner(tf.Module):
       self._network_variables = found
 
 
+def check_channels(channels: int | None, *expected: int) -> None:
+  """Checks the channels of what a network of a flow returns.
+
+  Args:
+    channels: Their number.
+    *expected: Numbers that the flow takes.
+
+  Raises:
+    ValueError: If it takes another number.
+  """
+  if channels not in expected:
+    raise ValueError(
+        f'Expected a conditioner that returns {" or ".join(map(str, expected))}'
+        f' channels; received {channels}.'
+    )
+
+
 class _Reevaluation:
   """The steps of a network without a cache: each evaluates all positions."""
 

@@ -189,11 +189,7 @@ def shift_and_scale(
   """
   num_classes = events.num_classes(x)
   channels = outputs.shape[-1]
-  if channels not in (num_classes, 2 * num_classes):
-    raise ValueError(
-        f'Expected a conditioner that returns {num_classes} or '
-        f'{2 * num_classes} channels; received {channels}.'
-    )
+  conditioners.check_channels(channels, num_classes, 2 * num_classes)
   shift = events.choose(outputs[..., :num_classes], argmax, x.dtype)
   if channels == num_classes:
     return shift, None

@@ -142,12 +142,7 @@ def check_logits(
     logits: tf.Tensor, x: tf.Tensor, events: events_lib.Events
 ) -> tf.Tensor:
   """Returns what a conditioner said of events, `K` channels or a ValueError."""
-  num_classes = events.num_classes(x)
-  if logits.shape[-1] != num_classes:
-    raise ValueError(
-        f'Expected a conditioner that returns {num_classes} channels; received '
-        f'{logits.shape[-1]}.'
-    )
+  conditioners.check_channels(logits.shape[-1], events.num_classes(x))
   return logits
 
 

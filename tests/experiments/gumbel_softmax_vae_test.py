@@ -265,6 +265,10 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
           '`num_samples` of at least 2; received 1',
       ),
       (
+          {'estimator': 'unordered_set', 'importance_weighted': True},
+          'Expected `importance_weighted` False',
+      ),
+      (
           {'estimator': 'exact', 'num_latents': 20},
           'codes to enumerate; received 4**20',
       ),
