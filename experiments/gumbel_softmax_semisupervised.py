@@ -93,10 +93,8 @@ for _flag, _value in (
 
 # What makes a run the run that it is, beside its inference, alpha and seed.
 _CONFIG_FLAGS = (
-    shared_flags.JIT,
+    *runs.CONFIG,
     shared_flags.UNITS,
-    shared_flags.BATCH_SIZE,
-    shared_flags.LEARNING_RATE,
     shared_flags.TEMPERATURE_SCHEDULE,
     _NUM_LABELS,
     _LABELED_BATCH_SIZE,

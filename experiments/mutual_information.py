@@ -97,15 +97,12 @@ _LOG_EVERY = 10
 # steps, or overflow the next loss.
 _CLIP_NORM = 1.0
 _CONFIG_FLAGS = (
+    *runs.CONFIG,
     shared_flags.NUM_STEPS,
-    shared_flags.BATCH_SIZE,
     shared_flags.UNITS,
-    shared_flags.LEARNING_RATE,
-    shared_flags.JIT,
     _DIM,
     _CRITIC,
     _EMBEDDING_DIM,
-    shared_flags.CLIP_NORM,
     _NUM_BATCHES,
 )
 

@@ -21,6 +21,7 @@ from experiments import shared_flags
 CONFIG = (
     shared_flags.BATCH_SIZE,
     shared_flags.LEARNING_RATE,
+    shared_flags.EMA_MOMENTUM,
     shared_flags.CLIP_NORM,
     shared_flags.ACCUMULATE_STEPS,
     shared_flags.JIT,
@@ -162,7 +163,8 @@ def make_trainer(
   return dlvm.training.Trainer(
       model,
       optimizers.adam(
-          schedules.parse(learning_rate or shared_flags.LEARNING_RATE.value)
+          schedules.parse(learning_rate or shared_flags.LEARNING_RATE.value),
+          shared_flags.EMA_MOMENTUM.value,
       ),
       directory,
       seed=seed,

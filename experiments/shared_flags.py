@@ -110,6 +110,12 @@ TPU = flags.DEFINE_string(
     None,
     'For --strategy=tpu, its name or address; that of TPU_NAME if not given.',
 )
+EMA_MOMENTUM = flags.DEFINE_float(
+    'ema_momentum',
+    None,
+    'Momentum, in (0, 1), of a moving average of the weights over the steps,'
+    ' which is what is evaluated and saved; by default the weights themselves.',
+)
 CLIP_NORM = flags.DEFINE_float(
     'clip_norm', None, 'Largest global norm of the gradients of a step.'
 )

@@ -66,8 +66,11 @@ class CheckpointWriter:
         checkpoint_name='ckpt',
     )
 
-  def restore(self) -> None:
+  def restore(self) -> bool:
     """Restores the latest intact checkpoint, if there is one.
+
+    Returns:
+      Whether there was one.
 
     Raises:
       ValueError: If all are damaged, the latest is that of another model, or
@@ -81,6 +84,7 @@ class CheckpointWriter:
           f'{self._directory}; received another step than {step} on another '
           'worker. Give them a directory of a file system that they share.'
       )
+    return self.latest is not None
 
   def save(self) -> None:
     """Saves a checkpoint.

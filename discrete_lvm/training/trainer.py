@@ -14,6 +14,7 @@ from discrete_lvm import ops
 from discrete_lvm.models import strategy_checks
 from discrete_lvm.training import intervals
 from discrete_lvm.training import workers
+from discrete_lvm.training.averaged_weights import AveragedWeights
 from discrete_lvm.training.checkpoint_writer import CheckpointWriter
 from discrete_lvm.training.checkpoint_writer import tf_variables
 from discrete_lvm.training.checkpoints import restore_latest
@@ -56,6 +57,10 @@ class Trainer:
   alone runs the callbacks that write (those with an attribute `chief_only` that
   is true). Under a parameter server workers take steps each at its own pace, so
   those are neither in order nor repeatable.
+
+  Of an optimizer that averages the weights (`use_ema=True`), the averages are
+  what is evaluated, what callbacks see at the end of a log interval, what a
+  checkpoint holds as the model, and what the model has after `fit`.
 
   SIGTERM, by which a machine is taken back, ends `fit` with a checkpoint of all
   that was done and a `PreemptionError`, on all workers if one receives it.
@@ -145,6 +150,7 @@ class Trainer:
         accumulate_steps=accumulate_steps,
         jit_compile=jit_compile,
     )
+    self._averages = AveragedWeights(optimizer)
     self._evaluation = Evaluation(model, ops.fold_in(seed, 'evaluate'))
     self._vote = workers.Vote(self._strategy)
     self._checkpoints: CheckpointWriter | None = None
@@ -196,7 +202,8 @@ class Trainer:
         log_every=log_every,
     )
     self._build(_infinite(batches, 0))
-    self._checkpoints.restore()
+    if self._checkpoints.restore():
+      self._averages.swap()
     step = self.step
     iterator = self._iterate(_infinite(batches, step * self._accumulate_steps))
     every = [log_every] if eval_batches is None else [log_every, eval_every]
@@ -231,18 +238,21 @@ class Trainer:
           callbacks.on_train_batch_end(step - 1, logs)
           last = step == num_steps or self._is_stopped()
           if last or any(step % n == 0 for n in every):
-            if eval_batches is not None and (last or step % eval_every == 0):
-              logs |= self._validate(eval_batches, callbacks)
-            self._steps.reset_sums()
-            callbacks.on_epoch_end(epoch, logs)
+            with self._averages:
+              if eval_batches is not None and (last or step % eval_every == 0):
+                logs |= self._validate(eval_batches, callbacks)
+              self._steps.reset_sums()
+              callbacks.on_epoch_end(epoch, logs)
             epoch = None
           last = last or self._is_stopped()
           preempted = not last and bool(self._vote(notice.received))
           # After the callbacks: what they wrote belongs to the checkpoint.
           if last or preempted or step % checkpoint_every == 0:
-            self._checkpoints.save()
+            with self._averages:
+              self._checkpoints.save()
           if preempted:
             raise PreemptionError(step, self._checkpoints.latest)
+      self._averages.swap()
     finally:
       # After an error, too: files are closed and the terminal is given back.
       callbacks.on_train_end()

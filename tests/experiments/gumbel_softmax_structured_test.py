@@ -10,6 +10,7 @@ import tensorflow as tf
 import discrete_lvm as dlvm
 from experiments import gumbel_softmax_structured
 from experiments import latent_flags
+from experiments import saved_models
 from tests.experiments import binary
 
 
@@ -90,6 +91,33 @@ class GumbelSoftmaxStructuredTest(
         self.assertEqual(gap, 0.0)
       else:
         self.assertGreater(gap, 0.1)
+
+  def test_keeps_an_average_of_the_weights(self):
+    def weights(name, *, num_steps, ema_momentum):
+      self.output_dir = self.output_dir.with_name(name)
+      self.run_main(
+          gumbel_softmax_structured,
+          num_steps=num_steps,
+          ema_momentum=ema_momentum,
+      )
+      model = saved_models.read(self.output_dir)
+      return np.concatenate([w.ravel() for w in model.get_weights()])
+
+    last = weights('last', num_steps=4, ema_momentum=None)
+    average = weights('average', num_steps=4, ema_momentum=0.9)
+    first = weights('first', num_steps=1, ema_momentum=0.9)
+    # Adam moves a weight by some 1e-3 a step.
+    self.assertLess(np.abs(average - first).max(), np.abs(last - first).max())
+    self.assertGreater(np.abs(average - first).max(), 1e-4)
+    self.assertAllEqual(
+        average, weights('average', num_steps=4, ema_momentum=0.9)
+    )
+    self.assertEqual(self.read('config.json')['ema_momentum'], 0.9)
+
+  @parameterized.parameters(0.0, 1.0, -0.5)
+  def test_momentum_of_the_average_out_of_range(self, momentum):
+    error = self.run_failing(gumbel_softmax_structured, ema_momentum=momentum)
+    self.assertIn(f'--ema_momentum in (0, 1); received {momentum}', error)
 
   def test_trains_and_evaluates_on_two_replicas(self):
     self.run_main(

@@ -104,16 +104,21 @@ def shared_noise():
     yield
 
 
-def train(family, output_dir, num_replicas=None, num_steps=20, **kwargs):
-  """Trains by gradient descent on batches of 8; returns trainer and history."""
+def train(
+    family,
+    output_dir,
+    num_replicas=None,
+    num_steps=20,
+    make_optimizer=lambda: keras.optimizers.SGD(0.1),
+    **kwargs,
+):
+  """Trains on batches of 8; returns the trainer and the history."""
   name = 'default' if num_replicas is None else 'mirrored'
   strategy = training.get_strategy(name, num_replicas=num_replicas)
   batch_size = 8 // kwargs.get('accumulate_steps', 1)
   with strategy.scope():
     model, data = make(family)
-    trainer = training.Trainer(
-        model, keras.optimizers.SGD(0.1), output_dir, **kwargs
-    )
+    trainer = training.Trainer(model, make_optimizer(), output_dir, **kwargs)
   history = trainer.fit(
       training.ShuffledBatches(data, batch_size, seed=3),
       num_steps,

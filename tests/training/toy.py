@@ -70,13 +70,15 @@ def batches():
   return training.ShuffledBatches(examples(), batch_size=4, seed=3)
 
 
-def make_trainer(output_dir, callbacks=(), model=None, **kwargs):
+def make_trainer(
+    output_dir, callbacks=(), model=None, optimizer=None, **kwargs
+):
   keras.utils.set_random_seed(1)
   model = model or ToyModel()
   schedule = ops.LinearSchedule(1.0, 0.0, num_steps=20)
   return training.Trainer(
       model,
-      training.FusedAdam(1e-2),
+      optimizer or training.FusedAdam(1e-2),
       output_dir,
       callbacks=[
           training.JsonLines(f'{output_dir}/metrics.jsonl'),
