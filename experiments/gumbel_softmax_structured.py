@@ -140,6 +140,7 @@ def main(argv: Sequence[str]) -> None:
           importance_weighted=(num_samples or 1) > 1
       ),
   )
+  latent_flags.set_initial_weights(model)
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value
   trainer = runs.fit(
       model,

@@ -242,6 +242,7 @@ def main(argv: Sequence[str]) -> None:
       estimator=latent_flags.make_estimator(_IMPORTANCE_WEIGHTED.value),
   )
   is_dynamic = latent_flags.BINARIZATION.value == 'dynamic'
+  latent_flags.set_initial_weights(model)
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value
   trainer = runs.fit(
       model,

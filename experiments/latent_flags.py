@@ -1,9 +1,14 @@
 """Flags of the binaries that train categorical latents on images."""
 
+from collections.abc import Sequence
+import pathlib
+
 from absl import flags
+import keras
 
 import discrete_lvm as dlvm
 from experiments import data
+from experiments import finished_runs
 from experiments import runs
 from experiments import shared_flags
 from experiments import temperatures
@@ -28,7 +33,12 @@ NUM_SAMPLES = flags.DEFINE_integer(
     ' estimator takes.',
     lower_bound=1,
 )
-
+INITIAL_MODEL = flags.DEFINE_string(
+    'initial_model',
+    None,
+    'Directory of a finished run of the same networks, with whose weights'
+    ' training begins, as to go on with another estimator.',
+)
 NUM_VALIDATION_SAMPLES = flags.DEFINE_integer(
     'num_validation_samples',
     10,
@@ -43,6 +53,7 @@ CONFIG = (
     shared_flags.SEED,
     ESTIMATOR,
     NUM_SAMPLES,
+    INITIAL_MODEL,
     shared_flags.NUM_LATENTS,
     shared_flags.NUM_CLASSES,
     shared_flags.TEMPERATURE_SCHEDULE,
@@ -96,3 +107,39 @@ def make_estimator(
       shared_flags.TEMPERATURE_SCHEDULE.value
   )
   return dlvm.estimators.ESTIMATORS[ESTIMATOR.value](**kwargs)
+
+
+def set_initial_weights(
+    model: dlvm.models.DiscreteVAE | dlvm.models.StructuredPrediction,
+) -> None:
+  """Sets the weights of the networks to those of --initial_model, if given.
+
+  Those of an estimator stay as they are: the other model may have another one.
+
+  Args:
+    model: The model, built.
+
+  Raises:
+    FileNotFoundError: If the directory is not that of a finished run.
+    ValueError: If its model has weights of other shapes.
+  """
+  if INITIAL_MODEL.value is None:
+    return
+  initial = finished_runs.read(pathlib.Path(INITIAL_MODEL.value)).model
+  weights, values = _network_weights(model), _network_weights(initial)
+  expected, received = (
+      [tuple(w.shape) for w in ws] for ws in (weights, values)
+  )
+  if received != expected:
+    raise ValueError(
+        f'Expected weights of shapes {expected} in --initial_model; received '
+        f'{received} in {INITIAL_MODEL.value}.'
+    )
+  for weight, value in zip(weights, values, strict=True):
+    weight.assign(value)
+
+
+def _network_weights(model: keras.Model) -> Sequence[keras.Variable]:
+  estimators = getattr(model, 'estimators', None) or [model.estimator]
+  others = {id(w) for estimator in estimators for w in estimator.weights}
+  return [w for w in model.weights if id(w) not in others]

@@ -114,6 +114,43 @@ class GumbelSoftmaxStructuredTest(
     )
     self.assertEqual(self.read('config.json')['ema_momentum'], 0.9)
 
+  def test_begins_with_the_weights_of_another_run(self):
+    def run(name, **flag_values):
+      self.output_dir = self.output_dir.with_name(name)
+      self.run_main(gumbel_softmax_structured, num_steps=1, **flag_values)
+      return saved_models.read(self.output_dir)
+
+    first = run('first', learning_rate='1', eval_every=1)
+    # NVIL has networks of its own. No step of it moves a weight by more than
+    # the learning rate.
+    second = run(
+        'second',
+        estimator='nvil',
+        learning_rate='1e-6',
+        initial_model=str(self.output_dir),
+    )
+    for a, b in zip(
+        (*first.networks, first.decoder),
+        (*second.networks, second.decoder),
+        strict=True,
+    ):
+      for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
+        self.assertGreater(np.abs(x).max(), 0.5)
+        self.assertAllClose(x, y, atol=2e-6, rtol=0)
+
+  def test_initial_weights_that_do_not_fit(self):
+    self.run_main(gumbel_softmax_structured, num_steps=1)
+    first, self.output_dir = self.output_dir, self.output_dir.with_name('other')
+    error = self.run_failing(
+        gumbel_softmax_structured, num_latents=5, initial_model=str(first)
+    )
+    self.assertRegex(error, r'shapes \[\(32, 20\).*received \[\(32, 12\)')
+    self.output_dir = self.output_dir.with_name('third')
+    error = self.run_failing(
+        gumbel_softmax_structured, initial_model=str(first.with_name('none'))
+    )
+    self.assertIn('Expected model.keras in', error)
+
   @parameterized.parameters(0.0, 1.0, -0.5)
   def test_momentum_of_the_average_out_of_range(self, momentum):
     error = self.run_failing(gumbel_softmax_structured, ema_momentum=momentum)
