@@ -123,11 +123,6 @@ def main(argv: Sequence[str]) -> None:
       latent_flags.BINARIZATION.value,
       shared_flags.DATA_SEED.value,
   )
-  config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
-  dlvm.training.claim_output_dir(
-      output_dir, {**config, 'data': images.description}
-  )
-
   keras.utils.set_random_seed(seed)
   num_samples = latent_flags.NUM_SAMPLES.value
   height, *rest = images.image_shape
@@ -141,6 +136,11 @@ def main(argv: Sequence[str]) -> None:
       ),
   )
   latent_flags.set_initial_weights(model)
+  # By a run that can be done: the flags of one that cannot are to be mended.
+  config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
+  dlvm.training.claim_output_dir(
+      output_dir, {**config, 'data': images.description}
+  )
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value
   trainer = runs.fit(
       model,

@@ -227,11 +227,6 @@ def main(argv: Sequence[str]) -> None:
       latent_flags.BINARIZATION.value,
       shared_flags.DATA_SEED.value,
   )
-  config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
-  dlvm.training.claim_output_dir(
-      output_dir, {**config, **units, 'data': images.description}
-  )
-
   keras.utils.set_random_seed(seed)
   model = build_model(
       images.image_shape,
@@ -241,8 +236,13 @@ def main(argv: Sequence[str]) -> None:
       prior=_PRIOR.value,
       estimator=latent_flags.make_estimator(_IMPORTANCE_WEIGHTED.value),
   )
-  is_dynamic = latent_flags.BINARIZATION.value == 'dynamic'
   latent_flags.set_initial_weights(model)
+  # By a run that can be done: the flags of one that cannot are to be mended.
+  config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
+  dlvm.training.claim_output_dir(
+      output_dir, {**config, **units, 'data': images.description}
+  )
+  is_dynamic = latent_flags.BINARIZATION.value == 'dynamic'
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value
   trainer = runs.fit(
       model,

@@ -21,16 +21,9 @@ def adam(
     `training.FusedAdam`; with the policy `mixed_float16` inside of a
     `keras.optimizers.LossScaleOptimizer`, for gradients below 6e-8 would be
     zero.
-
-  Raises:
-    ValueError: If the momentum is not in (0, 1).
   """
   average = {}
   if ema_momentum is not None:
-    if not 0 < ema_momentum < 1:
-      raise ValueError(
-          f'Expected --ema_momentum in (0, 1); received {ema_momentum}.'
-      )
     average = {'use_ema': True, 'ema_momentum': ema_momentum}
   optimizer = dlvm.training.FusedAdam(learning_rate, **average)
   if keras.config.dtype_policy().name == 'mixed_float16':

@@ -116,6 +116,11 @@ EMA_MOMENTUM = flags.DEFINE_float(
     'Momentum, in (0, 1), of a moving average of the weights over the steps,'
     ' which is what is evaluated and saved; by default the weights themselves.',
 )
+flags.register_validator(
+    EMA_MOMENTUM,
+    lambda momentum: momentum is None or 0 < momentum < 1,
+    'Expected a number in (0, 1).',
+)
 CLIP_NORM = flags.DEFINE_float(
     'clip_norm', None, 'Largest global norm of the gradients of a step.'
 )

@@ -24,6 +24,9 @@ class AntitheticEstimator(estimator.Estimator):
     **kwargs: Arguments of `Estimator`.
   """
 
+  def _check_event(self, logits_shape):
+    self._decisions(logits_shape[-1])
+
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     decisions = self._decisions(logits.shape[-1])

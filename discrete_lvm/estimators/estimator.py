@@ -91,9 +91,17 @@ class Estimator(keras.layers.Layer, abc.ABC):
     Args:
       logits_shape: Shape of the logits.
       features_shape: Shape of the features, if there are any.
+
+    Raises:
+      ValueError: If logits of that shape have no such estimate.
     """
-    # AutoGraph warns of a body that is but a docstring.
-    del logits_shape, features_shape
+    del features_shape
+    shape = tf.TensorShape(logits_shape)
+    check_logits_shape(shape)
+    self._check_event(shape)
+
+  def _check_event(self, logits_shape):
+    """Raises if N latents of K classes have no such estimate."""
 
   def call(
       self,

@@ -34,6 +34,13 @@ class Exact(estimator.Estimator):
     4.50
   """
 
+  def _check_event(self, logits_shape):
+    num_latents, num_classes = estimator.static_event(
+        tf.TensorSpec(logits_shape)
+    )
+    samples = self.num_samples if self.importance_weighted else 1
+    ops.num_codes(samples * num_latents, num_classes)
+
   def _estimate(self, logits, objective, seed, noise, **context):
     del seed, noise, context
     codes = ops.all_codes(*estimator.static_event(logits))

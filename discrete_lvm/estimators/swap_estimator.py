@@ -28,6 +28,9 @@ class SwapEstimator(estimator.Estimator):
     **kwargs: Arguments of `Estimator`.
   """
 
+  def _check_event(self, logits_shape):
+    self._references(logits_shape[-1])
+
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     num_classes = logits.shape[-1]

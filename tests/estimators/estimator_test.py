@@ -3,11 +3,13 @@
 import functools
 
 from absl.testing import parameterized
+import keras
 import numpy as np
 from scipy import special
 import tensorflow as tf
 
 from discrete_lvm import estimators
+from discrete_lvm import models
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator as estimator_lib
 from tests.estimators import enumeration
@@ -167,6 +169,30 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
         ValueError, '`num_samples` of at least 1; received'
     ):
       OneSample(num_samples)
+
+  @parameterized.parameters(
+      (estimators.ARM(), 'K = 2 classes; received K = 3'),
+      (estimators.DisARM(), 'K = 2 classes; received K = 3'),
+      (estimators.ARS(reference=3), '`reference` below K = 3; received 3'),
+      (estimators.Exact(), r'codes to enumerate; received 3\*\*12'),
+  )
+  def test_models_refuse_what_it_cannot_estimate(self, estimator, expected):
+    model = models.DiscreteVAE(
+        keras.layers.Dense(36),
+        keras.layers.Dense(5),
+        12,
+        3,
+        estimator=estimator,
+    )
+    # Before there are data.
+    with self.assertRaisesRegex(ValueError, expected):
+      model.build((None, 5))
+
+  def test_exact_bound_counts_its_samples(self):
+    exact = estimators.Exact(num_samples=4, importance_weighted=True)
+    exact.build((None, 4, 2))
+    with self.assertRaisesRegex(ValueError, r'received 2\*\*20'):
+      exact.build((None, 5, 2))
 
   def test_rejects_noise_of_other_samples(self):
     logits = tf.zeros([4, 2, 3])

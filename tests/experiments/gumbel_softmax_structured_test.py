@@ -1,6 +1,7 @@
 import json
 from unittest import mock
 
+from absl import flags
 from absl.testing import absltest
 from absl.testing import flagsaver
 from absl.testing import parameterized
@@ -153,8 +154,15 @@ class GumbelSoftmaxStructuredTest(
 
   @parameterized.parameters(0.0, 1.0, -0.5)
   def test_momentum_of_the_average_out_of_range(self, momentum):
-    error = self.run_failing(gumbel_softmax_structured, ema_momentum=momentum)
-    self.assertIn(f'--ema_momentum in (0, 1); received {momentum}', error)
+    with self.assertRaisesRegex(flags.IllegalFlagValueError, r'in \(0, 1\)'):
+      self.run_main(gumbel_softmax_structured, ema_momentum=momentum)
+
+  def test_flags_that_were_mended(self):
+    error = self.run_failing(gumbel_softmax_structured, estimator='arm')
+    self.assertIn('2 classes', error)
+    # Its directory is free.
+    self.run_main(gumbel_softmax_structured, estimator='nvil', num_steps=1)
+    self.assertEqual(self.read('config.json')['estimator'], 'nvil')
 
   def test_trains_and_evaluates_on_two_replicas(self):
     self.run_main(
