@@ -10,12 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.training import workers
+from discrete_lvm.training.averaged_weights import AveragedWeights
 from discrete_lvm.training.checkpoints import restore_latest
 from discrete_lvm.training.non_finite_loss_error import NonFiniteLossError
 
 
 class CheckpointWriter:
   """Saves and restores all variables of a run.
+
+  Where the optimizer averages the weights, a checkpoint holds the averages as
+  the model, and the weights of training in the place of the averages.
 
   All workers save at the same step, because reading a variable may be a thing
   that replicas do together; those that are not the chief save into a temporary
@@ -44,6 +48,7 @@ class CheckpointWriter:
       **variables: tf.Variable,
   ):
     self._directory, self._model = directory, model
+    self._averages = AveragedWeights(optimizer)
     self._step = variables['step']
     self.latest: str | None = None
     # Lists of variables, because Keras's own tracking leaves out the state of
@@ -66,11 +71,8 @@ class CheckpointWriter:
         checkpoint_name='ckpt',
     )
 
-  def restore(self) -> bool:
+  def restore(self) -> None:
     """Restores the latest intact checkpoint, if there is one.
-
-    Returns:
-      Whether there was one.
 
     Raises:
       ValueError: If all are damaged, the latest is that of another model, or
@@ -84,7 +86,8 @@ class CheckpointWriter:
           f'{self._directory}; received another step than {step} on another '
           'worker. Give them a directory of a file system that they share.'
       )
-    return self.latest is not None
+    if self.latest is not None:
+      self._averages.swap()
 
   def save(self) -> None:
     """Saves a checkpoint.
@@ -93,6 +96,10 @@ class CheckpointWriter:
       NonFiniteLossError: If a weight is NaN or infinite.
       ValueError: If it cannot be written, as where the disk is full.
     """
+    with self._averages:
+      self._save()
+
+  def _save(self):
     step = int(self._step.numpy())
     # A gradient can be NaN where the loss is not. Such weights would show only
     # in the loss of the next step, after a checkpoint that is called good.

@@ -202,8 +202,7 @@ class Trainer:
         log_every=log_every,
     )
     self._build(_infinite(batches, 0))
-    if self._checkpoints.restore():
-      self._averages.swap()
+    self._checkpoints.restore()
     step = self.step
     iterator = self._iterate(_infinite(batches, step * self._accumulate_steps))
     every = [log_every] if eval_batches is None else [log_every, eval_every]
@@ -248,8 +247,7 @@ class Trainer:
           preempted = not last and bool(self._vote(notice.received))
           # After the callbacks: what they wrote belongs to the checkpoint.
           if last or preempted or step % checkpoint_every == 0:
-            with self._averages:
-              self._checkpoints.save()
+            self._checkpoints.save()
           if preempted:
             raise PreemptionError(step, self._checkpoints.latest)
       self._averages.swap()
