@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -81,7 +82,9 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
   Raises:
     ValueError: If `inference`, `classification_weight` or `likelihood` is not
       one of these, if the output of a network is of another shape, or labels
-      are not integers of shape `[batch]`.
+      are not integers of shape `[batch]` from -1 to K - 1. Where their values
+      are not known, in a graph, a label out of range makes the 'classification'
+      of its example NaN.
 
   Example:
     >>> model = dlvm.models.SemiSupervisedVAE(
@@ -242,16 +245,17 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     Args:
       num_samples: How many.
       seed: As for `ops.as_seed`.
-      labels: Integer, or `Tensor` of shape `[num_samples]`: the classes, where
-        they are not to be drawn.
+      labels: Integer, or `Tensor` of shape `[num_samples]`: the classes, from 0
+        to K - 1, where they are not to be drawn.
 
     Returns:
       One-hot classes, float32 of shape `[num_samples, K]`, and styles,
       `[num_samples, D]`.
 
     Raises:
-      ValueError: If the model is not built, or the labels are of another shape
-        or no integers.
+      ValueError: If the model is not built, or the labels are of another shape,
+        no integers, or out of range. In a graph the classes of the last are
+        NaN.
     """
     self._check_built()
     class_seed, style_seed = ops.split(seed, 2)
@@ -264,6 +268,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
         labels = tf.fill([num_samples], labels)
       _check_labels(labels, num_samples)
       codes = tf.one_hot(labels, self.num_classes)
+      codes += _zero_in_range(labels, 0, self.num_classes)[:, tf.newaxis]
     z = tf.random.stateless_normal([num_samples, self.latent_dim], style_seed)
     return codes, z
 
@@ -335,7 +340,8 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
         features=x,
         training=training,
     )
-    classification = -ops.one_hot_log_prob(one_hot, logits)
+    classification = _zero_in_range(labels, -1, self.num_classes)
+    classification -= ops.one_hot_log_prob(one_hot, logits)
     terms = (
         {'negative_bound': values}
         if weighted
@@ -389,6 +395,8 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
         x, self.num_importance_samples, ops.fold_in(seed, 'bound')
     )
     is_right = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
+    is_right = tf.cast(is_right, tf.float32)
+    is_right += _zero_in_range(labels, -1, self.num_classes)
     self._elbo.update_state(
         objectives.elbo(-expected_cost, ops.categorical_kl(logits))
     )
@@ -539,7 +547,8 @@ def _get_pair(batch):
     )
   x, labels = (tf.convert_to_tensor(value) for value in batch)
   _check_labels(labels, x.shape[0])
-  return x, tf.cast(labels, tf.int32)
+  # A cast would wrap those of 64 bits, into the range perhaps.
+  return x, tf.saturate_cast(labels, tf.int32)
 
 
 def _check_labels(labels, size):
@@ -548,3 +557,28 @@ def _check_labels(labels, size):
         f'Expected integer labels of shape [{size}]; received '
         f'{labels.dtype.name} of shape {labels.shape}.'
     )
+
+
+def _zero_in_range(labels, least, num_classes):
+  """Returns 0 for each label that is in range, NaN for one that is not.
+
+  Args:
+    labels: Integer `Tensor`.
+    least: The least label.
+    num_classes: What all labels are below.
+
+  Returns:
+    float32 `Tensor` of the same shape.
+
+  Raises:
+    ValueError: If a label is known to be out of range.
+  """
+  labels = tf.cast(labels, tf.int64)
+  in_range = (labels >= least) & (labels < num_classes)
+  known = tf.get_static_value(in_range)
+  if known is not None and not known.all():
+    raise ValueError(
+        f'Expected labels from {least} to {num_classes - 1}; received '
+        f'{np.unique(tf.get_static_value(labels)[~known]).tolist()}.'
+    )
+  return tf.where(in_range, 0.0, float('nan'))

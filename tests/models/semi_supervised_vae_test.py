@@ -510,6 +510,36 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, message):
         method(batch)
 
+  @parameterized.parameters(3, -2, np.iinfo(np.int64).min)
+  def test_rejects_labels_out_of_range(self, label):
+    model = _make()
+    labels = LABELS.astype('int64')
+    labels[1] = label
+    for method in (model.loss_terms, model.update_metrics):
+      with self.assertRaisesRegex(
+          ValueError, 'from -1 to 2; received .-?[0-9]'
+      ):
+        method((X, labels))
+    # In a graph their values are not known: that example is NaN, alone.
+    terms = tf.function(model.loss_terms, jit_compile=True)(
+        (tf.constant(X), tf.constant(labels)), seed=[0, 1]
+    )
+    self.assertAllEqual(
+        tf.math.is_nan(tf.add_n(list(terms.values()))), np.arange(24) == 1
+    )
+
+  def test_rejects_classes_out_of_range(self):
+    model = _make()
+    for labels in (3, -1, [0, 1, 2, 3]):
+      with self.assertRaisesRegex(ValueError, 'labels from 0 to 2; received'):
+        model.sample(4, seed=0, labels=labels)
+    codes, _ = tf.function(model.sample_prior)(
+        4, seed=0, labels=tf.constant([0, 1, 2, 3])
+    )
+    self.assertAllEqual(
+        tf.math.is_nan(codes), np.arange(4)[:, np.newaxis] == [[3, 3, 3]]
+    )
+
   def test_rejects_other_uses(self):
     model = _make()
     with self.assertRaisesRegex(ValueError, 'styles of shape .*, 1'):
