@@ -103,6 +103,20 @@ class Estimator(keras.layers.Layer, abc.ABC):
   def _check_event(self, logits_shape):
     """Raises if N latents of K classes have no such estimate."""
 
+  def law_logits(self, logits: tf.Tensor) -> tf.Tensor:
+    """Returns the logits of the law whose expectations are estimated.
+
+    A model evaluates with exact samples of this law, and takes its rates.
+
+    Args:
+      logits: Floating `Tensor`, shape `[..., N, K]`, as for `call`.
+
+    Returns:
+      `Tensor` of the same shape: `logits` themselves, if the estimator does not
+      say otherwise.
+    """
+    return logits
+
   def call(
       self,
       logits: tf.Tensor,

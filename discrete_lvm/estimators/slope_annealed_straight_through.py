@@ -19,9 +19,10 @@ class SlopeAnnealedStraightThrough(relaxation.Relaxation):
   until the mean is as good as hard and agrees with the sample. As in the
   stochastic units of the paper the slope is part of the model: the sample has
   the law `softmax(logits / temperature)`, and that law's expectation is what
-  the gradient estimates. Who wants the law to stay that of `logits`, and only
-  the gradient to steepen (the "annealed ST" of Jang et al.), anneals the
-  temperature of `StraightThrough`.
+  the gradient estimates. Models take it from `law_logits` for what they
+  evaluate, and so does whoever has no model. Who wants the law to stay that of
+  `logits`, and only the gradient to steepen, anneals the temperature of
+  `StraightThrough`.
 
   Biased, but for an objective that is linear in each latent. One evaluation of
   the objective.
@@ -46,9 +47,12 @@ class SlopeAnnealedStraightThrough(relaxation.Relaxation):
     Section 2.3, for binary units with a hard sigmoid.
   """
 
+  def law_logits(self, logits: tf.Tensor) -> tf.Tensor:
+    return logits / tf.cast(self.temperature.value, logits.dtype)
+
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    logits /= self.temperature.value
+    logits = self.law_logits(logits)
     hard = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
     codes = ops.straight_through(hard, tf.nn.softmax(logits))
     return estimator.evaluate(objective, codes)

@@ -37,8 +37,9 @@ class CategoricalLatents(latents.Latents):
     `[batch, N, K]`: logits in nats, float32.
 
   Raises:
-    ValueError: If `length` is below 1, if the features are not of the length,
-      if the network of an auxiliary prior has other than K outputs, or as
+    ValueError: If `length` is below 1, if the law of the estimator is not that
+      of the logits, if the features are not of the length, if the network of an
+      auxiliary prior has other than K outputs, or as
       `layers.DeltaCategoricalHead` raises.
 
   Example:
@@ -70,6 +71,11 @@ class CategoricalLatents(latents.Latents):
       raise ValueError(f'Expected a `length` of at least 1; received {length}.')
     self.length, self.dim = length, dim
     self.estimator = estimator or estimators.StraightThroughGumbelSoftmax()
+    if type(self.estimator).law_logits is not estimators.Estimator.law_logits:
+      raise ValueError(
+          'Expected an `estimator` whose law is that of the logits, which has '
+          f'the committed KL; received {type(self.estimator).__name__}.'
+      )
     self._delta, self._seed = delta, seed
     # One head for all positions, each of which has its own features.
     self._head = layers.DeltaCategoricalHead(

@@ -150,6 +150,10 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
       ValueError: If the encoder's output is not `[batch, N, K]` or
         `[batch, N*K]`.
     """
+    return self.estimator.law_logits(self._encode(x, training))
+
+  def _encode(self, x, training=False):
+    """Computes what the estimator makes the posterior of."""
     if not self.built:  # `fit` goes by way of `loss_terms`, not of `call`.
       self.build(x.shape)
     logits = tf.cast(self.encoder(x, training=training), tf.float32)
@@ -213,18 +217,20 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     return likelihoods.point_estimate(self.decode(codes, training=training))
 
   def _loss_terms(self, batch, training, seed):
-    logits = self.encode(batch, training=training)
+    logits = self._encode(batch, training)
     values = self._estimate(self.estimator, batch, logits, training, seed)
     if self.estimator.importance_weighted:
       return {'negative_bound': values}
-    return {'distortion': values, 'rate': self._rate(logits)}
+    rate = self._rate(self.estimator.law_logits(logits))
+    return {'distortion': values, 'rate': rate}
 
   def _estimate(self, estimator, batch, logits, training, seed):
     """Evaluates what the estimator of the model is given, by `estimator`."""
+    law_logits = estimator.law_logits(logits)
 
     def objective(codes):
       if self.estimator.importance_weighted:
-        return -self._log_weight(batch, logits, codes, training)
+        return -self._log_weight(batch, law_logits, codes, training)
       return self._distortion(batch, codes, training)
 
     return estimator(
@@ -323,19 +329,16 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     """
     seed = self._seed(seed)
     bound_seed = ops.fold_in(seed, 'bound')
-    logits = self.encode(batch)
+    encoded = self._encode(batch)
+    logits = self.estimator.law_logits(encoded)
     codes = ops.one_hot_argmax(ops.perturb(logits, seed=seed))
     distortion = self._distortion(batch, codes)
     # The same noise and as many samples, so that the difference is precise.
-    hard, soft = (
-        self._estimate(estimator, batch, logits, False, seed)
-        for estimator in (
-            estimators.ScoreFunction(
-                self.estimator.num_samples, self.estimator.importance_weighted
-            ),
-            self.estimator,
-        )
+    exact = estimators.ScoreFunction(
+        self.estimator.num_samples, self.estimator.importance_weighted
     )
+    hard = self._estimate(exact, batch, logits, False, seed)
+    soft = self._estimate(self.estimator, batch, encoded, False, seed)
     draw, batch_size = self._sampler_of(batch, logits, bound_seed)
     estimate = batching.stream_samples(
         draw, self.num_importance_samples, batch_size

@@ -184,8 +184,17 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     Returns:
       float32 `Tensor`, shape `[batch, K]`, in nats.
     """
+    return self._law_logits(self._classify(x, training))
+
+  def _classify(self, x, training=False):
+    """Computes what the estimator makes `q(y | x)` of."""
     self._build_for(x)
     return tf.cast(self.classifier(x, training=training), tf.float32)
+
+  def _law_logits(self, logits):
+    # An estimator takes N variables, here one.
+    law_logits = self.estimator.law_logits(logits[:, tf.newaxis])
+    return tf.squeeze(law_logits, axis=1)
 
   def encode(
       self, x: tf.Tensor, codes: tf.Tensor, training: bool = False
@@ -297,7 +306,8 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
 
   def _loss_terms(self, batch, training, seed):
     x, labels = _get_pair(batch)
-    logits = self.classify(x, training=training)
+    proposed = self._classify(x, training)
+    logits = self._law_logits(proposed)
     features = self._features(x, training)
     has_label = labels >= 0
     # All zero where there is no label, and so is the log-probability of it.
@@ -331,7 +341,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     # What a label decides is not up to the classifier, whose score would be
     # noise.
     proposed = tf.where(
-        has_label[:, tf.newaxis], tf.stop_gradient(logits), logits
+        has_label[:, tf.newaxis], tf.stop_gradient(proposed), proposed
     )
     values = self.estimator(
         proposed[:, tf.newaxis],

@@ -194,6 +194,12 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
       ValueError: If the inputs are not such codes, or the network's output is
         not `[batch, N, K]` or `[batch, N*K]`.
     """
+    # One estimator of joint samples is that of all layers.
+    estimator = self.estimators[0 if self._compares_joint else layer]
+    return estimator.law_logits(self._encode(layer, inputs, training))
+
+  def _encode(self, layer, inputs, training=False):
+    """Computes what the estimator of a layer makes its law of."""
     network = self.networks[layer]
     if not layer:
       if not self.built:  # `fit` goes by way of `loss_terms`, not of `call`.
@@ -316,7 +322,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
         if layer + 1 == len(self.networks):
           return self._reduce_joined(cost, codes)
         next_logits = self._map_joined(
-            lambda z: self.logits(layer + 1, z, training=training), codes
+            lambda z: self._encode(layer + 1, z, training), codes
         )
         return estimate(layer + 1, codes, next_logits)
 
@@ -328,7 +334,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
           training=training,
       )
 
-    logits = self.logits(0, x, training=training)
+    logits = self._encode(0, x, training)
     if self._compares_joint:
       (estimator,) = self.estimators
       codes, log_p = self._sample_layers(

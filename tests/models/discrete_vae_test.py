@@ -290,12 +290,25 @@ class EstimatorsTest(tf.test.TestCase, parameterized.TestCase):
       estimators.VIMCO(3),
       estimators.MovingAverageBaseline(num_samples=2, importance_weighted=True),
       estimators.StraightThrough(num_samples=3, importance_weighted=True),
+      estimators.SlopeAnnealedStraightThrough(0.25),
+      estimators.SlopeAnnealedStraightThrough(
+          0.25, num_samples=3, importance_weighted=True
+      ),
   )
   def test_exact_samples_have_no_gap(self, estimator):
     model = _make(estimator=estimator)
     model.update_metrics(X, seed=[0, 1])
     gap = float(model.get_metrics_result()['soft_hard_gap'])
     self.assertAllClose(gap, 0.0, atol=1e-5)
+
+  def test_slope_of_an_estimator_is_part_of_the_posterior(self):
+    model = _make(estimator=estimators.SlopeAnnealedStraightThrough(0.25))
+    terms = model.loss_terms(X, seed=[0, 1])
+    logits = 4.0 * tf.reshape(model.encoder(X), [-1, 2, 3])
+    self.assertAllClose(model.encode(X), logits)
+    self.assertAllClose(
+        terms['rate'], tf.reduce_sum(ops.categorical_kl(logits), -1)
+    )
 
   def test_baseline_sees_the_data(self):
     model = _make(estimator=estimators.NVIL(keras.layers.Dense(1)))

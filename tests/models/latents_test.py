@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from discrete_lvm import estimators
 from discrete_lvm import layers
 from discrete_lvm import models
 from discrete_lvm import ops
@@ -166,6 +167,12 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
       ('either', lambda: models.GaussianLatents(3, 2, 0.9, delta=0.1)),
       ('from 0 to 1.09', lambda: models.CategoricalLatents(3, 3, delta=1.2)),
       ('no auxiliary', lambda: models.NoLatents(3, 2).autoregressive(None)),
+      (
+          'whose law is that of the logits',
+          lambda: models.CategoricalLatents(
+              3, 3, 0.5, estimators.SlopeAnnealedStraightThrough()
+          ),
+      ),
   )
   def test_bad_arguments(self, message, make):
     with self.assertRaisesRegex(ValueError, message):

@@ -174,6 +174,22 @@ class LossTest(tf.test.TestCase, parameterized.TestCase):
     # Relaxed at 0.01, a value is off by less than that on average.
     self.assertLess(np.abs(difference[1].mean()), 4 * error + 0.01)
 
+  def test_slope_of_an_estimator_is_part_of_the_posterior(self):
+    model = _make(estimators.SlopeAnnealedStraightThrough(0.25))
+    x, labels = np.repeat(X[1:3], 4000, 0), np.repeat(LABELS[1:3], 4000)
+    terms = model.loss_terms((x, labels), seed=[0, 1])
+    logits = 4.0 * np.float64(model.classifier(X[1:3]))
+    self.assertAllClose(model.classify(X[1:3]), logits)
+    log_q = special.log_softmax(logits, -1)
+    self.assertAllClose(terms['classification'][-1], -log_q[1, 2])
+    q = np.exp(log_q[0])
+    rate = math.log(CLASSES) + q @ log_q[0]
+    self.assertAllClose(terms['class_rate'][0], rate)
+    values = terms['conditional_bound'][:4000].numpy()
+    expected = q @ _costs(model, X[1:3])[:, 0]
+    error = values.std() / np.sqrt(4000)
+    self.assertLess(np.abs(values.mean() - expected) / error, 4.0)
+
   def test_relaxed_loss_is_that_of_the_relaxed_class(self):
     model = _make(estimators.GumbelSoftmax(0.7))
     terms = model.loss_terms(X, seed=[0, 1])

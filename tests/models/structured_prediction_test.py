@@ -220,6 +220,16 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
         bounds[0], -np.mean(_exact_loss(model, X, Y, 1)), atol=0.02
     )
 
+  def test_slope_of_an_estimator_is_part_of_the_law(self):
+    model = _make(estimators.SlopeAnnealedStraightThrough(0.25))
+    batch = np.repeat(X[:1], 20_000, 0), np.repeat(Y[:1], 20_000, 0)
+    loss = model.loss_terms(batch, seed=[0, 1])['distortion'].numpy()
+    plain = tf.reshape(model.networks[0](X), [-1, 2, 2])
+    self.assertAllClose(model.logits(0, X), 4.0 * plain)
+    error = loss.std() / np.sqrt(len(loss))
+    exact = _exact_loss(model, X[:1], Y[:1], 1)
+    self.assertAllLess(np.abs(loss.mean() - exact) / error, 4.0)
+
   def test_samples_in_chunks_are_distinct(self):
     model = _make()
     # Of 85 samples each.
