@@ -81,6 +81,16 @@ class Estimator(keras.layers.Layer, abc.ABC):
     # copies, which no gradient leads back from.
     return self.variable_dtype
 
+  @property
+  def needs_whole_cost(self) -> bool:
+    """Whether all that is to be minimised has to be in the objective.
+
+    A term beside it, such as a rate in closed form, adds up with a mean of
+    samples. It does not with a bound of several, nor with a gradient for the
+    logits that has a factor of its own, against which it would outweigh.
+    """
+    return self.importance_weighted
+
   def build(
       self,
       logits_shape: Sequence[int | None],

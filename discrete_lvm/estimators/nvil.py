@@ -18,10 +18,12 @@ class NVIL(score_estimator.ScoreEstimator):
   with `b` a network that learns to predict the objective, and `c` and `s` the
   moving average and standard deviation of `objective(codes) - b(features)`.
   Unbiased but for the positive factor `1 / max(1, s)` of the gradient for the
-  logits, which `normalize=False` leaves out. As in `MovingAverageBaseline`, a
-  call uses past values alone. (The paper's Algorithm 1 takes in those of the
-  call first, a bias that falls with the batch size.) One evaluation of the
-  objective a sample.
+  logits, which `normalize=False` leaves out. It is no factor of a term beside
+  the values, so all of a cost that depends on the logits belongs in the
+  objective (`needs_whole_cost`): `log q(z | x) - log p(x, z)`, say. As in
+  `MovingAverageBaseline`, a call uses past values alone. (The paper's Algorithm
+  1 takes in those of the call first, a bias that falls with the batch size.)
+  One evaluation of the objective a sample.
 
   The gradient of the values for the network's weights, and for those alone, is
   that of `(values - b - c)**2 / (2 max(1, s))`: the network is trained in the
@@ -76,6 +78,10 @@ class NVIL(score_estimator.ScoreEstimator):
     )
     self.normalize = normalize
     self._moments = moving_moments.MovingMoments(decay)
+
+  @property
+  def needs_whole_cost(self) -> bool:
+    return self.normalize or self.importance_weighted
 
   def build(self, logits_shape, features_shape=None):
     if not self.network.built:

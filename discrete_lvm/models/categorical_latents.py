@@ -38,7 +38,8 @@ class CategoricalLatents(latents.Latents):
 
   Raises:
     ValueError: If `length` is below 1, if the law of the estimator is not that
-      of the logits, if the features are not of the length, if the network of an
+      of the logits or it needs the whole cost, which the KL is a part of, if
+      the features are not of the length, if the network of an
       auxiliary prior has other than K outputs, or as
       `layers.DeltaCategoricalHead` raises.
 
@@ -75,6 +76,12 @@ class CategoricalLatents(latents.Latents):
       raise ValueError(
           'Expected an `estimator` whose law is that of the logits, which has '
           f'the committed KL; received {type(self.estimator).__name__}.'
+      )
+    if self.estimator.needs_whole_cost:
+      raise ValueError(
+          'Expected an `estimator` that neither is importance weighted nor '
+          'rescales its gradient, beside the KL in closed form; received '
+          f'{type(self.estimator).__name__}.'
       )
     self._delta, self._seed = delta, seed
     # One head for all positions, each of which has its own features.

@@ -25,9 +25,10 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
   `p(x) = sum_z p(x | z) p(z)` with `q(z | x)` factorised over the latents. It
   is trained on the terms 'distortion', the estimator's values of
   `-log p(x | z)`, and 'rate', the KL of the categorical posterior from the
-  prior in closed form. An estimator that is importance weighted, as
-  `estimators.VIMCO`, gets all of `log q(z | x) - log p(x, z)` instead: its
-  values are the one term 'negative_bound'. A baseline sees the data as its
+  prior in closed form. An estimator that needs the whole cost, as one that is
+  importance weighted or `estimators.NVIL`, which rescales its gradient, gets
+  all of `log q(z | x) - log p(x, z)` instead: its values are the one term
+  'negative_bound'. A baseline sees the data as its
   features. With a relaxed estimator none of this is a bound of `-log p(x)`, so
   every metric of `evaluate` but the gap uses exact samples.
 
@@ -219,7 +220,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
   def _loss_terms(self, batch, training, seed):
     logits = self._encode(batch, training)
     values = self._estimate(self.estimator, batch, logits, training, seed)
-    if self.estimator.importance_weighted:
+    if self.estimator.needs_whole_cost:
       return {'negative_bound': values}
     rate = self._rate(self.estimator.law_logits(logits))
     return {'distortion': values, 'rate': rate}
@@ -229,7 +230,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     law_logits = estimator.law_logits(logits)
 
     def objective(codes):
-      if self.estimator.importance_weighted:
+      if self.estimator.needs_whole_cost:
         return -self._log_weight(batch, law_logits, codes, training)
       return self._distortion(batch, codes, training)
 

@@ -37,8 +37,9 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
   The first two are a bound of `-log p(x, y)` or of `-log p(x)`. Without a label
   `inference` takes the expectation: summed over the classes, or by an estimator
   at one class or at a relaxed one, at a cost that does not grow with K. With an
-  estimator that is importance weighted, as `estimators.VIMCO`, the first two
-  are the one term 'negative_bound', of S samples of (y, z), or of z.
+  estimator that needs the whole cost, as one that is importance weighted or
+  `estimators.NVIL`, the first two are the one term 'negative_bound', of S
+  samples of (y, z), or of z.
 
   A batch is x alone, or a pair `(x, y)` with integer labels y, -1 for none. A
   label takes the place of the classes that `inference` proposes, so that an
@@ -315,14 +316,14 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     class_rate = tf.where(
         has_label, self._log_num_classes(), ops.categorical_kl(logits)
     )
-    weighted = self.estimator.importance_weighted
+    is_whole = self.estimator.needs_whole_cost
     style_seed = ops.fold_in(seed, 'style')
 
     def objective(codes):
       codes = tf.squeeze(codes, axis=-2)
       y = tf.where(has_label[:, tf.newaxis], one_hot, codes)
       loc, scale = self._style(features, y, training)
-      if not weighted:
+      if not is_whole:
         # One noise for all: what is compared differs by its class alone.
         noise = tf.random.stateless_normal(tf.shape(loc)[-2:], style_seed)
         z = loc + scale * noise
@@ -354,7 +355,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     classification -= ops.one_hot_log_prob(one_hot, logits)
     terms = (
         {'negative_bound': values}
-        if weighted
+        if is_whole
         else {'conditional_bound': values, 'class_rate': class_rate}
     )
     weight = self.classification_weight

@@ -173,6 +173,14 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
               3, 3, 0.5, estimators.SlopeAnnealedStraightThrough()
           ),
       ),
+      (
+          'neither is importance weighted nor rescales',
+          lambda: models.CategoricalLatents(3, 3, 0.5, estimators.VIMCO(2)),
+      ),
+      (
+          'neither is importance weighted nor rescales',
+          lambda: models.CategoricalLatents(3, 3, 0.5, estimators.NVIL()),
+      ),
   )
   def test_bad_arguments(self, message, make):
     with self.assertRaisesRegex(ValueError, message):
