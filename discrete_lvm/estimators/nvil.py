@@ -81,7 +81,7 @@ class NVIL(score_estimator.ScoreEstimator):
 
   @property
   def needs_whole_cost(self) -> bool:
-    return self.normalize or self.importance_weighted
+    return self.normalize or super().needs_whole_cost
 
   def build(self, logits_shape, features_shape=None):
     if not self.network.built:

@@ -28,9 +28,9 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
   prior in closed form. An estimator that needs the whole cost, as one that is
   importance weighted or `estimators.NVIL`, which rescales its gradient, gets
   all of `log q(z | x) - log p(x, z)` instead: its values are the one term
-  'negative_bound'. A baseline sees the data as its
-  features. With a relaxed estimator none of this is a bound of `-log p(x)`, so
-  every metric of `evaluate` but the gap uses exact samples.
+  'negative_bound'. A baseline sees the data as its features. With a relaxed
+  estimator none of this is a bound of `-log p(x)`, so every metric of
+  `evaluate` but the gap uses exact samples.
 
   Args:
     encoder: Keras model from data to logits, `[batch, N, K]` or `[batch, N*K]`.

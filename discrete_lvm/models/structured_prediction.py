@@ -334,13 +334,13 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
           training=training,
       )
 
-    logits = self._encode(0, x, training)
     if self._compares_joint:
       (estimator,) = self.estimators
       codes, log_p = self._sample_layers(
-          logits, estimator.num_samples, seed, training
+          self.logits(0, x, training), estimator.num_samples, seed, training
       )
       return {'negative_bound': estimator.weigh(cost(codes[-1]), log_p)}
+    logits = self._encode(0, x, training)
     logits = tf.concat([logits] * self._num_joined, axis=-2)
     name = 'negative_bound' if self.importance_weighted else 'distortion'
     return {name: estimate(0, x, logits)}
