@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -12,6 +11,7 @@ from discrete_lvm import metrics
 from discrete_lvm import objectives
 from discrete_lvm import ops
 from discrete_lvm.models import batching
+from discrete_lvm.models import class_labels
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
@@ -276,9 +276,11 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
       labels = tf.convert_to_tensor(labels)
       if labels.shape.rank == 0:
         labels = tf.fill([num_samples], labels)
-      _check_labels(labels, num_samples)
+      class_labels.check(labels, num_samples)
       codes = tf.one_hot(labels, self.num_classes)
-      codes += _zero_in_range(labels, 0, self.num_classes)[:, tf.newaxis]
+      codes += class_labels.zero_in_range(labels, 0, self.num_classes)[
+          :, tf.newaxis
+      ]
     z = tf.random.stateless_normal([num_samples, self.latent_dim], style_seed)
     return codes, z
 
@@ -306,7 +308,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     return self.classify(inputs, training=training)
 
   def _loss_terms(self, batch, training, seed):
-    x, labels = _get_pair(batch)
+    x, labels = class_labels.get_pair(batch)
     proposed = self._classify(x, training)
     logits = self._law_logits(proposed)
     features = self._features(x, training)
@@ -351,7 +353,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
         features=x,
         training=training,
     )
-    classification = _zero_in_range(labels, -1, self.num_classes)
+    classification = class_labels.zero_in_range(labels, -1, self.num_classes)
     classification -= ops.one_hot_log_prob(one_hot, logits)
     terms = (
         {'negative_bound': values}
@@ -363,7 +365,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
 
   def _sampler(self, batch, seed):
     """Weighs classes and styles of x; labels have no part in it."""
-    x, _ = _get_pair(batch)
+    x, _ = class_labels.get_pair(batch)
     logits, features = self.classify(x), self._features(x)
 
     def draw(size, index):
@@ -391,7 +393,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
         with the replica.
     """
     seed = self._seed(seed)
-    x, labels = _get_pair(batch)
+    x, labels = class_labels.get_pair(batch)
     logits, features = self.classify(x), self._features(x)
 
     def cost(codes):
@@ -407,7 +409,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     )
     is_right = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
     is_right = tf.cast(is_right, tf.float32)
-    is_right += _zero_in_range(labels, -1, self.num_classes)
+    is_right += class_labels.zero_in_range(labels, -1, self.num_classes)
     self._elbo.update_state(
         objectives.elbo(-expected_cost, ops.categorical_kl(logits))
     )
@@ -545,51 +547,3 @@ def _vector_size(name, outputs):
         f'Expected the {name} to return [batch, size]; received {outputs}.'
     )
   return shape[-1]
-
-
-def _get_pair(batch):
-  """Returns x and int32 labels, all -1 if there are none."""
-  if not isinstance(batch, tuple | list):
-    x = tf.convert_to_tensor(batch)
-    return x, tf.fill(tf.shape(x)[:1], -1)
-  if len(batch) != 2:
-    raise ValueError(
-        f'Expected a batch x or (x, y); received {len(batch)} members.'
-    )
-  x, labels = (tf.convert_to_tensor(value) for value in batch)
-  _check_labels(labels, x.shape[0])
-  # A cast would wrap those of 64 bits, into the range perhaps.
-  return x, tf.saturate_cast(labels, tf.int32)
-
-
-def _check_labels(labels, size):
-  if not labels.dtype.is_integer or not labels.shape.is_compatible_with([size]):
-    raise ValueError(
-        f'Expected integer labels of shape [{size}]; received '
-        f'{labels.dtype.name} of shape {labels.shape}.'
-    )
-
-
-def _zero_in_range(labels, least, num_classes):
-  """Returns 0 for each label that is in range, NaN for one that is not.
-
-  Args:
-    labels: Integer `Tensor`.
-    least: The least label.
-    num_classes: What all labels are below.
-
-  Returns:
-    float32 `Tensor` of the same shape.
-
-  Raises:
-    ValueError: If a label is known to be out of range.
-  """
-  labels = tf.cast(labels, tf.int64)
-  in_range = (labels >= least) & (labels < num_classes)
-  known = tf.get_static_value(in_range)
-  if known is not None and not known.all():
-    raise ValueError(
-        f'Expected labels from {least} to {num_classes - 1}; received '
-        f'{np.unique(tf.get_static_value(labels)[~known]).tolist()}.'
-    )
-  return tf.where(in_range, 0.0, float('nan'))
