@@ -96,6 +96,7 @@ _SEARCHED = {
     'straight_through': _STRAIGHT_THROUGH,
     'straight_through_gumbel_softmax': _STRAIGHT_THROUGH_GUMBEL_SOFTMAX,
     # For these there is no such search: they share that of the nearest.
+    'minimum_variance': _REINMAX,
     'gumbel_softmax': _STRAIGHT_THROUGH_GUMBEL_SOFTMAX,
     'gapped_straight_through': _STRAIGHT_THROUGH_GUMBEL_SOFTMAX,
     'decoupled_straight_through_gumbel_softmax': (

@@ -1,32 +1,35 @@
-"""The quadratic-exact estimator of minimum variance."""
+"""The estimator of least variance with ReinMax's mean on quadratics."""
 
 import keras
 
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
+from discrete_lvm.estimators import relaxation
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
-class MinimumVariance(estimator.Estimator):
+class MinimumVariance(relaxation.Relaxation):
   """Evaluates the objective at a hard sample, with the least noisy ReinMax.
 
   `objective(hard)`, `hard = one_hot(argmax(logits + gumbel))`, with
-  `d hard := W^T d logits`, where for the sample of class `i`, `p =
-  softmax(logits)` and the `C` of `ops.minimum_variance`
-  `W e_i = (e_i - p) / 2` and `W e_j = p_j / (p_i + p_j) C^T (e_j - e_i)`
+  `d hard := W^T d logits`, where at temperature 1, for the sample of class `i`,
+  `p = softmax(logits)` and the `C` of `ops.minimum_variance`, `W e_i = (e_i -
+  p) / 2` and `W e_j = p_j / (p_i + p_j) C^T (e_j - e_i)`
 
-  Biased, but for an objective that is quadratic in each latent, as ReinMax is
-  at temperature 1. Of all such estimators it has the least `E[|W|^2]`, which is
-  the variance averaged over the slopes of objectives; for one given objective
+  Biased, but for an objective that is quadratic in each latent at temperature
+  1; where it is quadratic the bias at another temperature is that of ReinMax.
+  Of all estimators with that mean it has the least `E[|W|^2]`, which is the
+  variance averaged over the slopes of objectives; for one given objective
   ReinMax may well vary less. At two classes it is ReinMax. One evaluation of
   the objective, at an exact categorical sample, and the solution of one `K x K`
   linear system a latent: `O(K^3)` time and `O(K^2)` memory.
 
   Args:
+    temperature: Positive number, the initial value of the weight `temperature`.
     **kwargs: Arguments of `Estimator`.
 
   Raises:
-    ValueError: As `Estimator` raises.
+    ValueError: If `temperature` is not positive, or as `Estimator` raises.
 
   Example:
     >>> estimator = dlvm.estimators.MinimumVariance()
@@ -41,10 +44,8 @@ class MinimumVariance(estimator.Estimator):
     https://arxiv.org/abs/2304.08612. For ReinMax, which this improves on.
   """
 
-  _is_pathwise = True
-
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     hard = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
-    codes = ops.minimum_variance(hard, logits)
+    codes = ops.minimum_variance(hard, logits, self.temperature.value)
     return estimator.evaluate(objective, codes)

@@ -1,29 +1,38 @@
-"""The quadratic-exact gradient of least variance, for a one-hot sample."""
+"""The gradient of least variance with ReinMax's mean on quadratics."""
 
 import tensorflow as tf
 
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import temperatures
 
 
 def minimum_variance(
-    hard: tf.Tensor, logits: tf.Tensor, name: str = 'minimum_variance'
+    hard: tf.Tensor,
+    logits: tf.Tensor,
+    temperature: float | tf.Tensor = 1.0,
+    name: str = 'minimum_variance',
 ) -> tf.Tensor:
-  """Returns a one-hot sample, with the least noisy quadratic-exact gradient.
+  """Returns a one-hot sample, with the least noisy gradient of ReinMax's mean.
 
-  Of all matrices `W_i` for which `W_i f'(e_i)` at a sample `e_i` of
-  `softmax(logits)` has the gradient of `E[f]` for its mean, whatever the
-  quadratic `f`, these have the least `E[|W_i|^2]`. With `p = softmax(logits)`
+  An estimator has a matrix `W_i` for each sample `e_i` of `softmax(logits)`,
+  and `W_i f'(e_i)` for gradient. Of all whose mean is that of `reinmax` at this
+  temperature, whatever the quadratic `f`, the one here has the least
+  `E[|W_i|^2]`. At temperature 1 that mean is the gradient of `E[f]`. With `p =
+  softmax(logits)` and the matrices `R_i` of ReinMax
 
-      W_i e_i = (e_i - p) / 2
-      W_i e_j = p_j / (p_i + p_j) C^T (e_j - e_i)
+      W_i e_i = R_i e_i
+      W_i e_j = (p_i R_i e_j + p_j R_j e_i) / (p_i + p_j)
+                + p_j / (p_i + p_j) C^T (e_j - e_i)
 
-  with `C = G^+ J(p) / 2`, where `J(p) = diag(p) - p p^T` and `G` is the
-  Laplacian of the complete graph with weights `p_i p_j / (p_i + p_j)`.
-  For to be exact, `F_ij = p_i W_i e_j` must be antisymmetric in the classes and
-  have the sums `sum_i F_ij = J(p) e_j / 2` over `i != j`: a flow in that graph,
-  of which the electrical one has the least energy. ReinMax's matrices have
-  `p_j / 2` for `p_j / (p_i + p_j) C^T`; the two agree at two classes, and for
-  uniform probabilities.
+  with `C = G^+ S`. `G` is the Laplacian of the complete graph with weights
+  `p_i p_j / (p_i + p_j)`, and row `j` of `S` sums `R_i e_j - R_j e_i` over `i`,
+  so weighted. For the mean of quadratics depends on `F_ij = p_i W_i e_j` by its
+  symmetric part and by its sums over `i`: the first line of `W_i e_j` has the
+  former, and the latter are the sources of an antisymmetric rest, a flow in
+  that graph, of which the electrical one has the least energy. At temperature 1
+  `R_i e_j = p_j (e_j - e_i) / 2`, the first line is zero, and `S = J(p) / 2`,
+  `J(p) = diag(p) - p p^T`. `W` and `R` agree at two classes, and for uniform
+  probabilities.
 
   A backward pass solves one `K x K` system a sample: `O(K^3)`. A class with a
   logit of -inf has gradient 0.
@@ -31,10 +40,16 @@ def minimum_variance(
   Args:
     hard: One-hot `Tensor`, shape `[..., K]`, a sample of `softmax(logits)`.
     logits: Floating `Tensor`, shape `[..., K]`; at least one is finite.
+    temperature: Positive scalar, or `Tensor` of shape `[...]` or `[..., 1]`; no
+      gradient flows to it.
     name: Python `str`, name scope of the ops.
 
   Returns:
     `hard`, with a gradient for `logits`.
+
+  Raises:
+    ValueError: If `temperature` is not positive or does not match the batch
+      shape of `logits`.
 
   Example:
     >>> logits = tf.Variable([0., 0.])
@@ -49,43 +64,70 @@ def minimum_variance(
     https://arxiv.org/abs/2304.08612. For ReinMax, which this improves on.
   """
   with tf.name_scope(name):
-    return _minimum_variance(
-        tf.convert_to_tensor(hard), tf.convert_to_tensor(logits)
-    )
+    logits = tf.convert_to_tensor(logits)
+    temperature = temperatures.align(temperature, logits.shape)
+    return _minimum_variance(tf.convert_to_tensor(hard), logits, temperature)
 
 
 @tf.custom_gradient
-def _minimum_variance(hard, logits):
+def _minimum_variance(hard, logits, temperature):
   def gradient(upstream):
     wide = floats.at_least_float32(logits)
+    soft = tf.nn.softmax(wide / tf.cast(temperature, wide.dtype))
     result = _weighted(
-        tf.cast(hard, wide.dtype), wide, tf.cast(upstream, wide.dtype)
+        tf.cast(hard, wide.dtype), wide, soft, tf.cast(upstream, wide.dtype)
     )
-    return None, tf.cast(result, logits.dtype)
+    return None, tf.cast(result, logits.dtype), None
 
   return tf.identity(hard), gradient
 
 
-def _weighted(hard, logits, slopes):
+def _weighted(hard, logits, soft, slopes):
   """Returns `W_i slopes`, for `hard` the one-hot of class `i`.
 
-  `W_i` has rows that sum to zero, so that the slopes count from that of the
-  sample, and the formula becomes `J G^+ u / 2` with the currents `u` that leave
-  class `i` for the others. `G^+` may not be formed: its entries grow as 1 / p.
-  But `x = J G^+ u` solves `(M^T + p 1^T) x = u`, `M = diag(p)^-1 G`, the
-  generator of a Markov chain with rates `p_j / (p_i + p_j)`. That matrix has
-  columns that are diagonally dominant by exactly one, so that the 1-norm of its
-  inverse is one for any logits.
+  `W_i` has rows that sum to zero, as `R_i` has, so that the slopes count from
+  that of the sample, and the flow's part is `C^T u` with the currents `u` that
+  leave class `i` for the others. `G^+` may not be formed: its entries grow as
+  1 / p. But `x = J(p) G^+ u` solves `(M^T + p 1^T) x = u`, `M = diag(p)^-1 G`,
+  the generator of a Markov chain with rates `p_j / (p_i + p_j)`. That matrix
+  has columns that are diagonally dominant by exactly one, so that the 1-norm of
+  its inverse is one for any logits. And `C^T u` is the sum over all pairs of
+  `x_j p_i / (p_i + p_j) (R_i e_j - R_j e_i)`.
   """
   # Two infinities have no difference.
   logits = tf.maximum(tf.nn.log_softmax(logits), logits.dtype.min / 4)
-  probs = tf.exp(logits)[..., tf.newaxis]
+  probs = tf.exp(logits)
   # rates[..., j, i] = p_j / (p_i + p_j).
   rates = tf.sigmoid(logits[..., tf.newaxis] - logits[..., tf.newaxis, :])
   rates = tf.linalg.set_diag(rates, tf.zeros_like(logits))
-  total = tf.reduce_sum(rates, axis=-2) + probs[..., 0]
-  matrix = tf.linalg.set_diag(probs - rates, total)
-  slope = tf.reduce_sum(hard * slopes, axis=-1, keepdims=True)
-  currents = tf.linalg.matvec(rates, hard) * (slopes - slope)
+  slopes -= tf.reduce_sum(hard * slopes, axis=-1, keepdims=True)
+  currents = tf.linalg.matvec(rates, hard) * slopes
   currents -= hard * tf.reduce_sum(currents, axis=-1, keepdims=True)
-  return tf.linalg.solve(matrix, currents[..., tf.newaxis])[..., 0] / 2
+  total = tf.reduce_sum(rates, axis=-2) + probs
+  matrix = tf.linalg.set_diag(probs[..., tf.newaxis] - rates, total)
+  x = tf.linalg.solve(matrix, currents[..., tf.newaxis])
+  # Of each pair, what counts of `R_i e_j`: as mixed, and as flows.
+  mixed = _outer(hard, slopes) + _outer(slopes, hard)
+  weights = rates * (mixed + tf.linalg.matrix_transpose(x))
+  weights -= tf.linalg.matrix_transpose(rates) * x
+  return _weighted_reinmax(weights, probs, soft)
+
+
+def _weighted_reinmax(weights, probs, soft):
+  """Returns the sum of `weights_ij R_i e_j`, of weights that are 0 for `i = j`.
+
+  For `i != j`, `R_i e_j = (t_j - p_j / 2) e_j - t_j (t + e_i) / 2 + p_j p / 2`,
+  where `t` is `soft`.
+  """
+  sums = tf.reduce_sum(weights, axis=-2)
+  sum_soft = tf.reduce_sum(sums * soft, axis=-1, keepdims=True)
+  sum_probs = tf.reduce_sum(sums * probs, axis=-1, keepdims=True)
+  return (
+      (soft - probs / 2) * sums
+      - (soft * sum_soft + tf.linalg.matvec(weights, soft)) / 2
+      + probs * sum_probs / 2
+  )
+
+
+def _outer(a, b):
+  return a[..., tf.newaxis] * b[..., tf.newaxis, :]

@@ -188,8 +188,9 @@ class EstimatorNetworksTest(tf.test.TestCase, parameterized.TestCase):
         (('64x8', 'gumbel_rao', 'mnist'), ('0.0007', 2.0)),
         (
             ('16x12', 'minimum_variance', 'm'),
-            ('rectified:initial=0.0007', None),
+            ('rectified:initial=0.0007', 1.5),
         ),
+        (('16x12', 'rebar', 'm'), ('rectified:initial=0.0007', None)),
     ):
       self.assertEqual(estimator_networks.settings(*arguments), expected)
 

@@ -12,12 +12,12 @@ def _softmax_jacobian(probs):
   return np.diag(probs) - np.outer(probs, probs)
 
 
-def _matrices(function, logits):
+def _matrices(function, logits, temperature=1.0):
   """Returns `W`, shape `[K, K, K]`: of each class of the sample its matrix."""
   num_classes = logits.shape[-1]
   rows = tf.Variable(np.tile(logits, [num_classes, 1]))
   with tf.GradientTape(persistent=True) as tape:
-    y = function(tf.eye(num_classes, dtype=rows.dtype), rows)
+    y = function(tf.eye(num_classes, dtype=rows.dtype), rows, temperature)
     columns = [y[:, j] for j in range(num_classes)]
   return np.stack([tape.gradient(c, rows).numpy() for c in columns], axis=-1)
 
@@ -50,58 +50,94 @@ class MinimumVarianceTest(tf.test.TestCase, parameterized.TestCase):
         atol=1e-12,
     )
 
-  def test_is_reinmax_for_two_classes_and_for_uniform_probabilities(self):
+  @parameterized.parameters(0.5, 1.0, 1.5)
+  def test_is_reinmax_for_two_classes_and_for_uniform_probabilities(
+      self, temperature
+  ):
     for logits in (np.array([1.3, -0.4]), np.zeros(5)):
-      self.assertAllClose(
-          _matrices(ops.minimum_variance, logits),
-          _matrices(ops.reinmax, logits),
-          atol=1e-12,
+      ours, theirs = (
+          _matrices(function, logits, temperature)
+          for function in (ops.minimum_variance, ops.reinmax)
       )
+      self.assertAllClose(ours, theirs, atol=1e-12)
 
-  @parameterized.parameters(3, 6)
-  def test_is_exact_for_quadratics_and_of_least_norm(self, num_classes):
+  @parameterized.product(num_classes=(3, 6), temperature=(0.5, 1.0, 1.5, 4.0))
+  def test_has_the_mean_of_reinmax_for_quadratics_and_the_least_norm(
+      self, num_classes, temperature
+  ):
     rng = np.random.default_rng(0)
     logits = rng.normal(size=num_classes) * 1.5
     p = special.softmax(logits)
-    w = _matrices(ops.minimum_variance, logits)
+    w, reinmax = (
+        _matrices(function, logits, temperature)
+        for function in (ops.minimum_variance, ops.reinmax)
+    )
+    a = rng.normal(size=[num_classes, num_classes])
+    a += a.T
+    b = rng.normal(size=num_classes)
 
-    def bias(w):
-      a = rng.normal(size=[num_classes, num_classes])
-      a += a.T
-      b = rng.normal(size=num_classes)
-      mean = sum(p[i] * w[i] @ (a[i] + b) for i in range(num_classes))
-      return mean - _softmax_jacobian(p) @ (np.diag(a) / 2 + b)
+    def mean(w):
+      return sum(p[i] * w[i] @ (a[i] + b) for i in range(num_classes))
 
     def norm(w):
       return np.sum(p[:, np.newaxis, np.newaxis] * w**2)
 
-    self.assertAllClose(bias(w), np.zeros(num_classes), atol=1e-12)
-    reinmax = _matrices(ops.reinmax, logits)
-    self.assertLess(norm(w), 0.999 * norm(reinmax))
-    # Other exact ones: flows p_i W_i e_j = -p_j W_j e_i without a source.
+    exact = _softmax_jacobian(p) @ (np.diag(a) / 2 + b)
+    self.assertAllClose(mean(w), mean(reinmax), atol=1e-12)
+    if temperature == 1.0:
+      self.assertAllClose(mean(w), exact, atol=1e-12)
+    else:
+      self.assertGreater(np.abs(mean(w) - exact).max(), 1e-3)
+    self.assertLess(norm(w), 0.9999 * norm(reinmax))
+    # Others of that mean: flows p_i W_i e_j = -p_j W_j e_i without a source.
     for _ in range(20):
       flow = rng.normal(size=[num_classes, num_classes, num_classes])
       flow -= flow.transpose(2, 1, 0)
       potential = flow.sum(0) / num_classes
       flow -= potential[np.newaxis] - potential.T[:, :, np.newaxis]
-      other = w + 1e-2 * flow / p[:, np.newaxis, np.newaxis]
-      self.assertAllClose(bias(other), np.zeros(num_classes), atol=1e-12)
-      self.assertGreater(norm(other), norm(w))
+      for size in (1e-2, -1e-2):
+        other = w + size * flow / p[:, np.newaxis, np.newaxis]
+        self.assertAllClose(mean(other), mean(w), atol=1e-12)
+        self.assertGreater(norm(other), norm(w))
 
-  @parameterized.parameters(5.0, 50.0, 500.0)
-  def test_is_accurate_in_float32_for_any_logits(self, size):
+  def test_a_temperature_for_each_sample(self):
+    logits = tf.Variable(np.random.default_rng(0).normal(size=[2, 3]))
+    hard = tf.constant([[0.0, 1.0, 0.0]] * 2, tf.float64)
+    slopes = tf.constant([[1.0, -2.0, 0.5]] * 2, tf.float64)
+
+    def gradient(temperature):
+      with tf.GradientTape() as tape:
+        y = ops.minimum_variance(hard, logits, temperature)
+      return tape.gradient(y, logits, slopes)
+
+    both = gradient(tf.constant([0.5, 2.0]))
+    for i, temperature in enumerate((0.5, 2.0)):
+      self.assertAllClose(both[i], gradient(temperature)[i], atol=1e-12)
+    self.assertAllEqual(both, gradient(tf.constant([[0.5], [2.0]])))
+
+  def test_rejects_a_bad_temperature(self):
+    logits = tf.zeros([2, 3])
+    with self.assertRaisesRegex(ValueError, 'positive `temperature`'):
+      ops.minimum_variance(logits, logits, 0.0)
+    with self.assertRaisesRegex(
+        ValueError, 'Expected a `temperature` of shape'
+    ):
+      ops.minimum_variance(logits, logits, [1.0, 2.0, 3.0])
+
+  @parameterized.product(size=(5.0, 50.0, 500.0), temperature=(0.5, 1.0, 2.0))
+  def test_is_accurate_in_float32_for_any_logits(self, size, temperature):
     logits = np.random.default_rng(0).uniform(-size, size, size=20)
-    w = _matrices(ops.minimum_variance, logits.astype(np.float32))
+    w = _matrices(ops.minimum_variance, logits.astype(np.float32), temperature)
     self.assertAllInRange(w, -0.5 - 1e-5, 0.5 + 1e-5)
-    self.assertAllClose(
-        w, _matrices(ops.minimum_variance, logits), rtol=0.0, atol=2e-5
-    )
+    expected = _matrices(ops.minimum_variance, logits, temperature)
+    self.assertAllClose(w, expected, rtol=0.0, atol=2e-5)
 
-  def test_masked_classes_have_no_gradient(self):
+  @parameterized.parameters(0.5, 1.0, 2.0)
+  def test_masked_classes_have_no_gradient(self, temperature):
     logits = np.array([-math.inf, 0.3, -1.0, -math.inf, 0.7])
-    w = _matrices(ops.minimum_variance, logits)[[1, 2, 4]]
+    w = _matrices(ops.minimum_variance, logits, temperature)[[1, 2, 4]]
     open_ = [1, 2, 4]
-    expected = _expected_matrices(logits[open_])
+    expected = _matrices(ops.minimum_variance, logits[open_], temperature)
     self.assertAllClose(w[:, open_][:, :, open_], expected, atol=1e-12)
     self.assertAllEqual(w[:, [0, 3]], np.zeros([3, 2, 5]))
     self.assertAllClose(w[:, :, [0, 3]], np.zeros([3, 5, 2]), atol=1e-12)
