@@ -278,9 +278,8 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
         labels = tf.fill([num_samples], labels)
       class_labels.check(labels, num_samples)
       codes = tf.one_hot(labels, self.num_classes)
-      codes += class_labels.zero_in_range(labels, 0, self.num_classes)[
-          :, tf.newaxis
-      ]
+      zeros = class_labels.zero_in_range(labels, 0, self.num_classes)
+      codes += zeros[:, tf.newaxis]
     z = tf.random.stateless_normal([num_samples, self.latent_dim], style_seed)
     return codes, z
 

@@ -72,23 +72,26 @@ class MinimumVarianceTest(tf.test.TestCase, parameterized.TestCase):
         _matrices(function, logits, temperature)
         for function in (ops.minimum_variance, ops.reinmax)
     )
-    a = rng.normal(size=[num_classes, num_classes])
-    a += a.T
-    b = rng.normal(size=num_classes)
+    # Twenty quadratics.
+    a = rng.normal(size=[20, num_classes, num_classes])
+    a += a.transpose(0, 2, 1)
+    b = rng.normal(size=[20, num_classes])
 
     def mean(w):
-      return sum(p[i] * w[i] @ (a[i] + b) for i in range(num_classes))
+      return sum(p[i] * (a[:, i] + b) @ w[i].T for i in range(num_classes))
 
     def norm(w):
       return np.sum(p[:, np.newaxis, np.newaxis] * w**2)
 
-    exact = _softmax_jacobian(p) @ (np.diag(a) / 2 + b)
+    diagonals = np.diagonal(a, axis1=1, axis2=2)
+    exact = (diagonals / 2 + b) @ _softmax_jacobian(p)
     self.assertAllClose(mean(w), mean(reinmax), atol=1e-12)
     if temperature == 1.0:
       self.assertAllClose(mean(w), exact, atol=1e-12)
+      self.assertLess(norm(w), 0.999 * norm(reinmax))
     else:
       self.assertGreater(np.abs(mean(w) - exact).max(), 1e-3)
-    self.assertLess(norm(w), 0.9999 * norm(reinmax))
+      self.assertLess(norm(w), 0.9999 * norm(reinmax))
     # Others of that mean: flows p_i W_i e_j = -p_j W_j e_i without a source.
     for _ in range(20):
       flow = rng.normal(size=[num_classes, num_classes, num_classes])
@@ -138,6 +141,9 @@ class MinimumVarianceTest(tf.test.TestCase, parameterized.TestCase):
     w = _matrices(ops.minimum_variance, logits, temperature)[[1, 2, 4]]
     open_ = [1, 2, 4]
     expected = _matrices(ops.minimum_variance, logits[open_], temperature)
+    if temperature == 1.0:
+      published = _expected_matrices(logits[open_])
+      self.assertAllClose(expected, published, atol=1e-12)
     self.assertAllClose(w[:, open_][:, :, open_], expected, atol=1e-12)
     self.assertAllEqual(w[:, [0, 3]], np.zeros([3, 2, 5]))
     self.assertAllClose(w[:, :, [0, 3]], np.zeros([3, 5, 2]), atol=1e-12)
