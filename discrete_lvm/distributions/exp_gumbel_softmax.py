@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 from discrete_lvm import ops
 from discrete_lvm.distributions import categorical_relaxation
 from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.ops import temperatures
 
 
 def gumbel_softmax_log_density(
@@ -201,7 +202,11 @@ class ExpGumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
 
   def _mode(self):
     return self._broadcast(
-        tf.nn.log_softmax(self._float_logits() / self._column_temperature())
+        tf.nn.log_softmax(
+            temperatures.divide(
+                self._float_logits(), self._column_temperature()
+            )
+        )
     )
 
   def _entropy(self):

@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 from discrete_lvm import ops
 from discrete_lvm.distributions import binary_relaxation
+from discrete_lvm.ops import temperatures
 
 
 class LogitRelaxedBernoulli(binary_relaxation.BinaryRelaxation):
@@ -81,14 +82,17 @@ class LogitRelaxedBernoulli(binary_relaxation.BinaryRelaxation):
     seed = tfp.random.sanitize_seed(seed, salt='logit_relaxed_bernoulli')
     shape = tf.concat([[n], self.batch_shape_tensor()], axis=0)
     noise = tf.cast(ops.logistic(shape, seed), self.dtype)
-    return (self._float_logits() + noise) / self._float_temperature()
+    return temperatures.divide(
+        self._float_logits() + noise, self._float_temperature()
+    )
 
   def _log_prob(self, u):
     logits = self._float_logits()
     impossible = tf.math.is_inf(logits)
     u = tf.cast(u, self.dtype)
-    safe_logits = tf.where(impossible, tf.zeros_like(logits), logits)
-    z = self._float_temperature() * u - safe_logits
+    zero = tf.zeros_like(logits)
+    safe_u = tf.where(impossible, zero, u)
+    z = self._float_temperature() * safe_u - tf.where(impossible, zero, logits)
     log_density = (
         tf.math.log(self._float_temperature())
         + tf.math.log_sigmoid(z)
@@ -120,10 +124,12 @@ class LogitRelaxedBernoulli(binary_relaxation.BinaryRelaxation):
   def _quantile(self, p):
     p = tf.cast(p, self.dtype)
     logistic = tf.math.log(p) - tf.math.log1p(-p)
-    return (self._float_logits() + logistic) / self._float_temperature()
+    return temperatures.divide(
+        self._float_logits() + logistic, self._float_temperature()
+    )
 
   def _mean(self):
-    return self._float_logits() / self._float_temperature()
+    return temperatures.divide(self._float_logits(), self._float_temperature())
 
   def _mode(self):
     return self._mean()

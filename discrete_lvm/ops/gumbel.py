@@ -238,8 +238,11 @@ def gumbel_softmax(
     if log_space:
       # Centred before a low temperature magnifies the rounding of the sum.
       top = tf.stop_gradient(tf.reduce_max(perturbed, axis=-1, keepdims=True))
-      return tf.nn.log_softmax((perturbed - top) / temperature)
-    relaxed = tf.cast(tf.nn.softmax(perturbed / temperature), logits.dtype)
+      return tf.nn.log_softmax(
+          temperatures.divide(perturbed - top, temperature)
+      )
+    relaxed = tf.nn.softmax(temperatures.divide(perturbed, temperature))
+    relaxed = tf.cast(relaxed, logits.dtype)
     if not hard:
       return relaxed
     # The argmax of the perturbed logits, not of the relaxed sample: the latter

@@ -1,5 +1,6 @@
 """Temperatures that are positive and match what they divide."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -103,3 +104,29 @@ def align(temperature: Any, logits_shape: Any) -> tf.Tensor:
   ):
     return temperature
   return temperature[..., tf.newaxis]
+
+
+def divide(x: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+  """Computes `x / temperature`, where no infinity spoils the gradient.
+
+  An infinite `x` remains what it is at any temperature. Its quotient's slope in
+  the temperature is infinite, and NaN times the zero slope of what it is put
+  in, a softmax for instance; here it is 0.
+
+  Args:
+    x: float32 or float64 `Tensor`; may be infinite.
+    temperature: Positive `Tensor` of that type; broadcasts against `x`.
+
+  Returns:
+    `Tensor` of the broadcast shape.
+
+  Example:
+    >>> temperature = tf.Variable(2.)
+    >>> with tf.GradientTape() as tape:
+    ...   y = tf.nn.softmax(divide(tf.constant([1., -math.inf]), temperature))
+    >>> y.numpy(), tape.gradient(y, temperature).numpy().item()
+    (array([1., 0.], dtype=float32), 0.0)
+  """
+  is_infinite = tf.math.is_inf(x)
+  quotient = tf.where(is_infinite, tf.zeros_like(x), x) / temperature
+  return tf.where(is_infinite, x, quotient)

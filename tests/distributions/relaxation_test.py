@@ -605,6 +605,28 @@ class BinaryRelaxationTest(tf.test.TestCase, parameterized.TestCase):
     sigma = tf.sqrt(probs * (1 - probs) / num_draws)
     self.assertAllInSet(tf.abs(frequency - probs) < 4.5 * sigma, [True])
 
+  @parameterized.named_parameters(*_ALL)
+  def test_an_infinite_logit_leaves_the_temperature_its_gradient(self, cls):
+    is_binary = issubclass(cls, tuple(c for _, c in _BINARY))
+    infinity = math.inf if is_binary else -math.inf
+
+    def slopes(logit):
+      temperature = tf.Variable(0.5)
+      with tf.GradientTape(persistent=True) as tape:
+        d = cls(temperature, logits=[0.0, 1.0, logit])
+        x = d.sample(5, seed=_SEED)
+        squash = tf.sigmoid if is_binary else tf.exp
+        values = [tf.reduce_sum(squash(x) ** 2)]
+        if is_binary:  # Of the others, as the last has no density.
+          log_prob = d.log_prob(tf.stop_gradient(x))[..., :2]
+          values.append(tf.reduce_sum(log_prob))
+      return [tape.gradient(value, temperature) for value in values]
+
+    # All but impossible, or certain, and no infinity.
+    expected = slopes(math.copysign(80.0, infinity))
+    self.assertNotAllClose(expected[0], 0.0)
+    self.assertAllClose(slopes(infinity), expected, rtol=1e-4)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -232,6 +232,25 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, message):
       ops.gumbel_softmax(tf.zeros([2]), 1.0, **kwargs)
 
+  @parameterized.parameters({}, {'hard': True}, {'log_space': True})
+  def test_an_impossible_class_leaves_the_temperature_its_gradient(
+      self, **options
+  ):
+    def gradient(logit):
+      temperature = tf.Variable(0.5)
+      with tf.GradientTape() as tape:
+        y = ops.gumbel_softmax(
+            tf.constant([0.0, 1.0, logit]),
+            temperature,
+            noise=[0.5, 0.0, 0.0],
+            **options,
+        )
+        y = tf.reduce_sum(y[:2] * [1.0, 3.0])
+      return tape.gradient(y, temperature)
+
+    self.assertNotAllClose(gradient(-80.0), 0.0)
+    self.assertAllClose(gradient(-math.inf), gradient(-80.0))
+
 
 if __name__ == '__main__':
   tf.test.main()
