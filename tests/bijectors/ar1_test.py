@@ -58,6 +58,19 @@ class AR1Test(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'Expected `alpha`'):
       bijectors.AR1(alpha)
 
+  @parameterized.parameters(1, 2, 4)
+  def test_rejects_sequences_of_another_dim(self, dim):
+    bijector = bijectors.AR1(ALPHA)
+    x = tf.zeros([5, dim], tf.float64)
+    for method in (
+        bijector.forward,
+        bijector.inverse,
+        bijector.forward_log_det_jacobian,
+        bijector.inverse_log_det_jacobian,
+    ):
+      with self.assertRaisesRegex(ValueError, rf'length, 3\].*\(5, {dim}\)'):
+        method(x)
+
 
 if __name__ == '__main__':
   tf.test.main()
