@@ -114,16 +114,30 @@ class StraightThroughOneHotCategorical(one_hot_distribution.OneHotDistribution):
         self._temperature, self._given_parameter()[0]
     )
 
+  def _float_logits(self):
+    return self._broadcast(super()._float_logits())
+
+  def _mean(self):
+    return self._broadcast(super()._mean())
+
+  def _broadcast(self, x):
+    """Broadcasts `[..., K]` of the parameters to the batch of temperatures."""
+    if self._temperature is None:
+      return x
+    shape = tf.concat(
+        [self.batch_shape_tensor(), self.event_shape_tensor()], axis=0
+    )
+    x = tf.broadcast_to(x, shape)
+    return tf.ensure_shape(x, self.batch_shape + self.event_shape)
+
   def _sample_n(self, n, seed=None):
     seed = tfp.random.sanitize_seed(
         seed, salt='StraightThroughOneHotCategorical'
     )
     logits = self._float_logits()
     if self._temperature is not None:
-      # A batch of temperatures may be more than the batch of logits.
-      shape = tf.concat([self.batch_shape_tensor(), tf.shape(logits)[-1:]], 0)
       sample = ops.gumbel_softmax(
-          tf.broadcast_to(logits, shape),
+          logits,
           self._temperature,
           seed=seed,
           sample_shape=[n],

@@ -236,6 +236,36 @@ class StraightThroughOneHotCategoricalTest(
     with self.assertRaisesRegex(tf.errors.InvalidArgumentError, 'logits'):
       StraightThroughOneHotCategorical([math.nan, 0.0], validate_args=True)
 
+  @parameterized.parameters(
+      ([1, 3], [5]), ([3], [5]), ([1, 3], [5, 1]), ([2, 1, 3], [2, 5])
+  )
+  def test_statistics_have_the_batch_of_the_temperatures(self, shape, batch):
+    logits = _logits(shape)
+    for kwargs in ({'logits': logits}, {'probs': tf.nn.softmax(logits)}):
+      d = StraightThroughOneHotCategorical(
+          temperature=tf.fill(batch, 0.5), **kwargs
+      )
+      broadcast = tf.broadcast_to(logits, d.batch_shape + [3])
+      independent, expected = (
+          tfd.Independent(each, 1)
+          for each in (d, tfd.OneHotCategorical(broadcast, dtype=tf.float32))
+      )
+      x = expected.sample(seed=[0, 1])
+      self.assertEqual(independent.event_shape, [5, 3])
+      self.assertAllClose(independent.log_prob(x), expected.log_prob(x))
+      for name in ('mean', 'variance', 'mode', 'entropy'):
+        actual = getattr(independent, name)()
+        self.assertAllClose(actual, getattr(expected, name)(), rtol=1e-5)
+      self.assertAllClose(d.covariance(), expected.distribution.covariance())
+      prior = tfd.Independent(
+          tfd.OneHotCategorical(tf.zeros_like(broadcast)), 1
+      )
+      self.assertAllClose(
+          tfd.kl_divergence(independent, prior),
+          tfd.kl_divergence(expected, prior),
+          rtol=1e-5,
+      )
+
 
 if __name__ == '__main__':
   tf.test.main()
