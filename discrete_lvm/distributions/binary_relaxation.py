@@ -25,7 +25,8 @@ class BinaryRelaxation(relaxation.Relaxation):
   def to_bernoulli(self):
     """Returns the discrete law, which is that of a rounded sample.
 
-    Its parameters are those of this distribution, by reference.
+    Its parameters are those of this distribution, by reference, and its batch
+    shape is theirs: temperatures of a larger one have no part in it.
     """
     return tfp.distributions.Bernoulli(
         logits=self._logits,

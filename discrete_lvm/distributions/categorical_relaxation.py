@@ -27,7 +27,8 @@ class CategoricalRelaxation(relaxation.Relaxation):
   def to_categorical(self):
     """Returns the discrete law, which is that of the argmax of a sample.
 
-    Its parameters are those of this distribution, by reference.
+    Its parameters are those of this distribution, by reference, and its batch
+    shape is theirs: temperatures of a larger one have no part in it.
     """
     return one_hot_categorical.OneHotCategorical(
         logits=self._logits,

@@ -126,4 +126,9 @@ class FactorizedCategorical(
 @tfp.distributions.RegisterKL(FactorizedCategorical, FactorizedCategorical)
 def _factorized_kl(q, p, name=None):
   with tf.name_scope(name or 'factorized_kl'):
+    if q.logits.shape[-2:] != p.logits.shape[-2:]:
+      raise ValueError(
+          'Expected `q` of the length and classes of `p`, '
+          f'{p.logits.shape[-2:]}; received {q.logits.shape[-2:]}.'
+      )
     return tf.reduce_sum(ops.categorical_kl(q.logits, p.logits), axis=-1)

@@ -4,6 +4,8 @@ They differ in value, gradient and in what they bound, so that
 `tfd.kl_divergence` refuses to choose one for a relaxed distribution.
 """
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -57,7 +59,7 @@ def categorical_kl(q, p, name='categorical_kl'):
 
   Raises:
     ValueError: If `q` or `p` is none of these, or they differ in classes or in
-      the number of dimensions that `tfd.Independent` sums over.
+      the dimensions that `tfd.Independent` sums over.
 
   Example:
     >>> q = dlvm.distributions.GumbelSoftmax(.5, logits=[0., -math.inf])
@@ -96,11 +98,12 @@ def relaxed_kl(q, p, num_samples=1, seed=None, name='relaxed_kl'):
 
   Returns:
     `Tensor` of the broadcast batch shape, in nats; differentiable in the
-    parameters of both, through the sample too.
+    parameters of both, through the sample too. NaN where a class is impossible
+    in both, which have no densities there.
 
   Raises:
     ValueError: If `q` or `p` is none of these, or one is binary and the other
-      not, or they differ in classes or in the number of dimensions that
+      not, or they differ in classes or in the dimensions that
       `tfd.Independent` sums over, or the batch shape of `p` has more dimensions
       than that of `q`.
 
@@ -153,7 +156,7 @@ def plug_in_kl(q, p, num_samples=1, seed=None, name='plug_in_kl'):
 
   Raises:
     ValueError: If `q` or `p` is none of these, or they differ in classes or in
-      the number of dimensions that `tfd.Independent` sums over.
+      the dimensions that `tfd.Independent` sums over.
 
   Example:
     >>> q = dlvm.distributions.GumbelSoftmax(100., probs=[.9, .1])
@@ -180,7 +183,10 @@ def plug_in_kl(q, p, num_samples=1, seed=None, name='plug_in_kl'):
       x = tf.exp(y)
     # Averaged first: the log-ratio is the same for all samples.
     x = tf.reduce_mean(x, axis=0)
-    log_ratio = tf.math.multiply_no_nan(log_q - log_p, x)
+    # An infinity would spoil the gradient of the zero that it meets in `x`.
+    is_impossible = tf.equal(log_q, -math.inf)
+    log_ratio = tf.where(is_impossible, tf.zeros_like(log_q), log_q - log_p)
+    log_ratio = tf.math.multiply_no_nan(log_ratio, x)
     return _sum_last(tf.reduce_sum(log_ratio, axis=-1), num_summed)
 
 
@@ -213,6 +219,12 @@ def _without_independent(q, p):
         'Expected `q` and `p` to sum over as many dimensions in '
         f'`tfd.Independent`; received {q_summed} and {p_summed}.'
     )
+  q_shape, p_shape = (d.batch_shape[-q_summed:] for d in (q, p))
+  if q_summed and not q_shape.is_compatible_with(p_shape):
+    raise ValueError(
+        'Expected `tfd.Independent` of `q` and of `p` to sum over the same '
+        f'shape; received {q_shape} and {p_shape}.'
+    )
   return q, p, q_summed
 
 
@@ -236,10 +248,15 @@ def _class_logits(distribution):
     )
   logits = floats.at_least_float32(distribution.logits_parameter())
   if isinstance(distribution, _BINARY):
-    return tf.stack(
+    logits = tf.stack(
         [tf.math.log_sigmoid(-logits), tf.math.log_sigmoid(logits)], axis=-1
     )
-  return logits
+  # The batch of a relaxation may be that of its temperatures.
+  shape = tf.concat(
+      [distribution.batch_shape_tensor(), tf.shape(logits)[-1:]], axis=0
+  )
+  static_shape = distribution.batch_shape + logits.shape[-1:]
+  return tf.ensure_shape(tf.broadcast_to(logits, shape), static_shape)
 
 
 def _unbounded(distribution):

@@ -149,6 +149,12 @@ class FactorizedCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(tf.errors.InvalidArgumentError, '`logits`'):
       d.entropy()
 
+  def test_kl_rejects_events_of_another_shape(self):
+    q = FactorizedCategorical(tf.zeros([3, 4]))
+    for shape in ([1, 4], [3, 2]):
+      with self.assertRaisesRegex(ValueError, r'of `p`.*received \(3, 4\)'):
+        tfd.kl_divergence(q, FactorizedCategorical(tf.zeros(shape)))
+
 
 if __name__ == '__main__':
   tf.test.main()

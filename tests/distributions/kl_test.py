@@ -231,6 +231,49 @@ class KlTest(tf.test.TestCase, parameterized.TestCase):
       ):
         tfd.kl_divergence(q, p)
 
+  def test_of_a_batch_of_temperatures_counts_all_of_it(self):
+    q, p = (
+        distributions.GumbelSoftmax(tf.fill([5], 0.5), logits=[logits])
+        for logits in ([0.0, 1.0, 2.0], [0.0, 0.0, 0.0])
+    )
+    one = distributions.categorical_kl(q[:1], p[:1])
+    self.assertAllClose(
+        distributions.categorical_kl(
+            tfd.Independent(q, 1), tfd.Independent(p, 1)
+        ),
+        5 * one[0],
+        rtol=1e-6,
+    )
+
+  def test_rejects_independent_events_of_other_lengths(self):
+    one, three = (
+        distributions.GumbelSoftmax(0.5, tf.zeros([n, 4])) for n in (1, 3)
+    )
+    for q, p in ((one, three), (three, one)):
+      for kl in (
+          distributions.categorical_kl,
+          distributions.relaxed_kl,
+          distributions.plug_in_kl,
+      ):
+        with self.assertRaisesRegex(ValueError, 'to sum over the same shape'):
+          kl(tfd.Independent(q, 1), tfd.Independent(p, 1))
+
+  @parameterized.parameters(0.0, -math.inf)
+  def test_an_impossible_class_leaves_plug_in_kl_its_gradient(self, p_logit):
+    def gradient(q_logit, p_logit):
+      logits = tf.Variable([0.0, 1.0, q_logit])
+      p = distributions.OneHotCategorical([0.0, 0.5, p_logit])
+      with tf.GradientTape() as tape:
+        q = distributions.GumbelSoftmax(0.5, logits)
+        kl = distributions.plug_in_kl(q, p, 4, seed=[0, 1])
+      return kl, tape.gradient(kl, logits)
+
+    kl, slopes = gradient(-math.inf, p_logit)
+    # All but impossible, and no infinity.
+    expected_kl, expected_slopes = gradient(-60.0, max(p_logit, -60.0))
+    self.assertAllClose(kl, expected_kl)
+    self.assertAllClose(slopes, expected_slopes)
+
 
 if __name__ == '__main__':
   tf.test.main()
