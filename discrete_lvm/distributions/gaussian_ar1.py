@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.distributions import distribution
+from tensorflow_probability.python.internal import prefer_static as ps
 from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
@@ -106,6 +107,8 @@ class GaussianAR1(distribution.AutoCompositeTensorDistribution):
     return {
         'alpha': tfp.util.ParameterProperties(
             event_ndims=1,
+            # An event has a time beside.
+            shape_fn=lambda shape: ps.concat([shape[:-2], shape[-1:]], axis=0),
             default_constraining_bijector_fn=tfp.bijectors.Tanh,
         )
     }
@@ -177,7 +180,9 @@ class GaussianAR1(distribution.AutoCompositeTensorDistribution):
     steps = tf.range(self._length)
     lags = tf.cast(tf.abs(steps[:, tf.newaxis] - steps), self.dtype)
     # [..., length, length, dim].
-    correlations = tf.pow(alpha, lags[..., tf.newaxis])
+    lags = lags[..., tf.newaxis]
+    # The slope of `0 ** 0` would be NaN.
+    correlations = tf.where(lags > 0, tf.pow(alpha, tf.maximum(lags, 1)), 1)
     size = self._event_shape().num_elements()
     covariance = tf.linalg.matrix_transpose(tf.linalg.diag(correlations))
     # [..., length, length, dim, dim] to [..., length, dim, length, dim].

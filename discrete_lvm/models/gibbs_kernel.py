@@ -57,11 +57,13 @@ class GibbsKernel(tfp.mcmc.TransitionKernel):
 
   def one_step(self, current_state, previous_kernel_results, seed=None):
     seed = tfp.random.sanitize_seed(seed, salt='GibbsKernel')
-    noise = ops.gumbel(tf.shape(current_state), seed)
+    # Of the type that a driver has from the step before.
+    dtype = previous_kernel_results.accepted_results.target_log_prob.dtype
+    noise = tf.cast(ops.gumbel(tf.shape(current_state), seed), dtype)
     state, log_prob = ops.gibbs_sweep(
         self._target_log_prob_fn, current_state, noise
     )
-    return state, _results(log_prob)
+    return state, _results(tf.cast(log_prob, dtype))
 
   def bootstrap_results(self, init_state):
     return _results(self._target_log_prob_fn(init_state))

@@ -1,9 +1,11 @@
 """Gibbs sampling of categorical codes."""
 
 from collections.abc import Callable
+import math
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
 from discrete_lvm.ops import shapes
 from discrete_lvm.ops.straight_through import one_hot_argmax
 
@@ -27,7 +29,8 @@ def gibbs_sweep(
     name: Python `str`, name scope of the ops.
 
   Returns:
-    One-hot codes, shape `[..., N, K]`, and the log-mass of each, `[...]`.
+    One-hot codes, shape `[..., N, K]`, and the log-mass of each, `[...]`,
+    float32, or float64 if the noise is.
 
   Raises:
     ValueError: If N or K is not static.
@@ -61,23 +64,27 @@ def gibbs_sweep(
         [num_classes, *[1] * (rank - 1), num_classes],
     )
 
+    noise = floats.at_least_float32(noise)
+
     def draw(n, codes, unused_log_mass):
       is_drawn = tf.reshape(tf.range(num_latents) == n, [num_latents, 1])
       log_mass = log_prob(tf.where(is_drawn, classes, codes))
-      log_mass = tf.einsum('k...->...k', log_mass)
-      chosen = one_hot_argmax(log_mass + tf.gather(noise, n, axis=-2))
+      log_mass = tf.cast(tf.einsum('k...->...k', log_mass), noise.dtype)
+      chosen = one_hot_argmax(
+          log_mass + tf.gather(noise, n, axis=-2), codes.dtype
+      )
       codes = tf.where(is_drawn, tf.expand_dims(chosen, axis=-2), codes)
       # Not a product with the one-hot, where -inf would meet zero.
       return (
           n + 1,
           codes,
-          tf.reduce_max(tf.where(chosen > 0, log_mass, -float('inf')), axis=-1),
+          tf.reduce_max(tf.where(chosen > 0, log_mass, -math.inf), axis=-1),
       )
 
     _, codes, log_mass = tf.while_loop(
         lambda n, *_: n < num_latents,
         draw,
-        (tf.constant(0), codes, tf.zeros_like(codes[..., 0, 0])),
+        (tf.constant(0), codes, tf.zeros_like(noise[..., 0, 0])),
         maximum_iterations=num_latents,
         parallel_iterations=1,
     )

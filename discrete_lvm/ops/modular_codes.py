@@ -79,7 +79,8 @@ def modular_affine_inverse(
     x = tf.cast(y, dtype) - tf.cast(shift, dtype)
     if scale is not None:
       # A difference may be negative, but is no larger than a code.
-      x *= tf.cast(tf.gather(modular_inverse_table(num_classes), scale), dtype)
+      table = modular_inverse_table(num_classes)
+      x *= tf.cast(tf.gather(table, tf.cast(scale, tf.int32)), dtype)
     return tf.cast(tf.math.floormod(x, num_classes), tf.int32)
 
 

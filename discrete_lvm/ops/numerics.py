@@ -18,7 +18,8 @@ def nats_to_bits(nats: tf.Tensor) -> tf.Tensor:
     >>> print(f'{nats_to_bits(math.log(8.)):.3f}')
     3.000
   """
-  return tf.convert_to_tensor(nats) / math.log(2.0)
+  nats = tf.convert_to_tensor(nats, dtype_hint=tf.float32)
+  return nats / math.log(2.0)
 
 
 def bits_per_dim(nats: tf.Tensor, num_dims: int) -> tf.Tensor:

@@ -42,6 +42,8 @@ def linear_recurrence(
           f'received shape {x.shape}.'
       )
     alpha = alpha[..., tf.newaxis, :] if alpha.shape.rank else alpha
+    if length == 1:  # No step takes on the batch shape of `alpha`.
+      return x + tf.zeros_like(alpha)
     factor, lag = alpha, 1
     while lag < length:
       past = tf.pad(

@@ -127,7 +127,8 @@ def unrank_codes(
   with tf.name_scope(name):
     ranks, logits = tf.convert_to_tensor(ranks), tf.convert_to_tensor(logits)
     _check_shape(ranks, logits, logits.shape[:-1])
-    return _take(_order(logits), ranks[..., tf.newaxis])[..., 0]
+    rank = tf.cast(ranks, tf.int32)[..., tf.newaxis]
+    return _take(_order(logits), rank)[..., 0]
 
 
 def _order(logits):

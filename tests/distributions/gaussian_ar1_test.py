@@ -184,6 +184,22 @@ class GaussianAR1Test(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(tf.errors.InvalidArgumentError, '`alpha`'):
         p.log_prob(tf.zeros([3, 1]))
 
+  def test_shape_of_alpha_has_no_time(self):
+    shapes = distributions.GaussianAR1.param_shapes([5, 16, 3])
+    self.assertAllEqual(shapes['alpha'], [5, 3])
+    p = tfp.experimental.util.make_trainable(
+        distributions.GaussianAR1, batch_and_event_shape=[16, 3], length=16
+    )
+    self.assertEqual(p.batch_shape, [])
+    self.assertEqual(p.event_shape, [16, 3])
+
+  def test_covariance_has_a_gradient_at_zero(self):
+    alpha = tf.Variable([0.0, 0.5])
+    with tf.GradientTape() as tape:
+      covariance = distributions.GaussianAR1(alpha, 3).covariance()
+    # Of `4 * alpha + 2 * alpha**2`, the sum over six pairs of steps.
+    self.assertAllClose(tape.gradient(covariance, alpha), [4.0, 6.0])
+
 
 if __name__ == '__main__':
   tf.test.main()

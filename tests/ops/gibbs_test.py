@@ -93,6 +93,30 @@ class GibbsSweepTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r'\[..., N, K\] with a static N'):
       sweep(tf.zeros([1, 2, 3]))
 
+  @parameterized.product(
+      codes_dtype=(tf.bfloat16, tf.float32, tf.float64),
+      noise_dtype=(tf.bfloat16, tf.float32, tf.float64),
+      log_prob_dtype=(tf.bfloat16, tf.float32, tf.float64),
+  )
+  def test_takes_any_floating_type(
+      self, codes_dtype, noise_dtype, log_prob_dtype
+  ):
+    def log_prob(codes):
+      weights = tf.range(1.0, 4.0) * tf.cast(codes, tf.float32)
+      return tf.cast(tf.reduce_sum(weights, [-2, -1]), log_prob_dtype)
+
+    codes = tf.one_hot([[0, 1], [2, 0]], 3)
+    noise = tf.reshape(tf.range(12.0), [2, 2, 3]) % 5
+    expected, expected_mass = ops.gibbs_sweep(
+        lambda z: tf.cast(log_prob(z), tf.float32), codes, noise
+    )
+    swept, log_mass = ops.gibbs_sweep(
+        log_prob, tf.cast(codes, codes_dtype), tf.cast(noise, noise_dtype)
+    )
+    self.assertEqual(swept.dtype, codes_dtype)
+    self.assertAllEqual(tf.cast(swept, tf.float32), expected)
+    self.assertAllEqual(log_mass, expected_mass)
+
 
 if __name__ == '__main__':
   tf.test.main()

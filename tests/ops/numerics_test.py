@@ -27,6 +27,10 @@ class NumericsTest(tf.test.TestCase):
     self.assertAllClose(y, [-math.inf, math.log(0.5)])
     self.assertAllEqual(tape.gradient(y, x), [0.0, 2.0])
 
+  def test_units_of_python_numbers(self):
+    self.assertAllClose(ops.nats_to_bits(8), 8 / math.log(2))
+    self.assertAllClose(ops.bits_per_dim(100, 10), 10 / math.log(2))
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -55,6 +55,11 @@ class LinearRecurrenceTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'static length; received'):
       ops.linear_recurrence(tf.zeros([2]), 0.5)
 
+  @parameterized.parameters(1, 2)
+  def test_has_the_batch_shape_of_alpha_at_any_length(self, length):
+    y = ops.linear_recurrence(tf.ones([length, 2]), tf.fill([5, 2], 0.5))
+    self.assertEqual(y.shape, [5, length, 2])
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -131,6 +131,13 @@ class SortingTest(tf.test.TestCase, parameterized.TestCase):
             tf.TensorSpec([2], tf.int32), tf.TensorSpec([2, None])
         )
 
+  @parameterized.parameters('int8', 'uint8', 'int64')
+  def test_takes_any_integers(self, dtype):
+    logits = _logits(5, 'float32', rows=5)
+    codes = tf.range(5)
+    ranks = ops.rank_codes(tf.cast(codes, dtype), logits)
+    self.assertAllEqual(ops.unrank_codes(tf.cast(ranks, dtype), logits), codes)
+
 
 if __name__ == '__main__':
   tf.test.main()
