@@ -18,8 +18,9 @@ class ARM(antithetic_estimator.AntitheticEstimator):
 
   Args:
     num_samples: Number of samples S of an example, at least 1. The objective
-      gets two codes of each, `[2, ..., N, K]` or `[2, S, ..., N, K]`; of many
-      latents if `importance_weighted`: a sample is then a pair of S codes.
+      gets two codes of each, `[2, ..., N, K]` or `[2, S, ..., N, K]`; or
+      `[S, 2, ..., N, K]` if `importance_weighted`: a sample is then a pair of S
+      codes.
     importance_weighted: As for `Estimator`.
     **kwargs: Arguments of `keras.layers.Layer`.
 

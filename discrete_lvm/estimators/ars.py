@@ -20,8 +20,8 @@ class ARS(swap_estimator.SwapEstimator):
   Args:
     reference: Class j, at least 0.
     num_samples: Number of samples S of an example, at least 1. The objective
-      gets all codes of each, as `[K, ..., N, K]` or `[K, S, ..., N, K]`; of
-      many latents if `importance_weighted`.
+      gets all codes of each, as `[K, ..., N, K]` or `[K, S, ..., N, K]`; or
+      `[S, K, ..., N, K]` if `importance_weighted`.
     importance_weighted: As for `Estimator`.
     **kwargs: Arguments of `keras.layers.Layer`.
 

@@ -19,7 +19,7 @@ class ARSM(swap_estimator.SwapEstimator):
   Args:
     num_samples: Number of samples S of an example, at least 1. The objective
       gets all codes of each, `[K (K - 1) / 2 + 1, ..., N, K]`, with S after
-      the first dimension if it is above 1; of many latents if
+      the first dimension if it is above 1, or before it if
       `importance_weighted`.
     importance_weighted: As for `Estimator`.
     **kwargs: Arguments of `keras.layers.Layer`.

@@ -63,12 +63,10 @@ class DecoupledStraightThroughGumbelSoftmax(relaxation.Relaxation):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    perturbed = ops.perturb(
-        logits / self.forward_temperature.value, seed=seed, noise=noise
-    )
-    noise = perturbed - logits / self.forward_temperature.value
+    noise = ops.perturb(tf.zeros_like(logits), seed=seed, noise=noise)
+    hard = ops.one_hot_argmax(logits / self.forward_temperature.value + noise)
     soft = tf.nn.softmax(logits / self.temperature.value + noise)
-    codes = ops.straight_through(ops.one_hot_argmax(perturbed), soft)
+    codes = ops.straight_through(hard, soft)
     return estimator.evaluate(objective, codes)
 
   def get_config(self):

@@ -359,3 +359,24 @@ def join(codes: tf.Tensor) -> tf.Tensor:
     `Tensor`, shape `[..., S * N, K]`.
   """
   return tf.concat(tf.unstack(codes), axis=-2)
+
+
+def weighted(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+  """Returns `weights * values`, where what has no weight counts for nothing.
+
+  Args:
+    values: float32 `Tensor`; may be infinite where the weight is 0.
+    weights: `Tensor` like `values`, not negative.
+
+  Returns:
+    `Tensor` like `values`. An infinity without weight leaves no trace in the
+    gradient of the weights either.
+
+  Example:
+    >>> from discrete_lvm.estimators import estimator
+    >>> estimator.weighted([2., math.inf], [1., 0.]).numpy()
+    array([2., 0.], dtype=float32)
+  """
+  values = tf.convert_to_tensor(values)
+  weights = tf.convert_to_tensor(weights)
+  return weights * tf.where(weights > 0, values, tf.zeros_like(values))

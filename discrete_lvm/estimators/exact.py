@@ -53,5 +53,4 @@ class Exact(estimator.Estimator):
     codes = tf.ensure_shape(tf.broadcast_to(codes, shape), static_shape)
     values = estimator.evaluate(objective, codes)
     log_q = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
-    # An infinite value of a code that never comes counts for nothing.
-    return tf.reduce_sum(tf.math.multiply_no_nan(values, tf.exp(log_q)), axis=0)
+    return tf.reduce_sum(estimator.weighted(values, tf.exp(log_q)), axis=0)

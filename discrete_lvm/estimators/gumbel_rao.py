@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
@@ -62,11 +63,9 @@ class GumbelRao(relaxation.Relaxation):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    perturbed = ops.perturb(logits, seed=seed, noise=noise)
-    hard = ops.one_hot_argmax(perturbed)
-    noise = ops.resample_noise(
-        logits, perturbed - logits, hard, self._num_resamples
-    )
+    noise = ops.perturb(tf.zeros_like(logits), seed=seed, noise=noise)
+    hard = ops.one_hot_argmax(logits + noise)
+    noise = ops.resample_noise(logits, noise, hard, self._num_resamples)
     codes = ops.gumbel_rao(hard, logits, self.temperature.value, noise)
     return estimator.evaluate(objective, codes)
 

@@ -16,8 +16,10 @@ class MovingAverageBaseline(score_estimator.ScoreEstimator):
 
   Unbiased, for any objective: the values of a call enter `c` after it was used.
   (Where a baseline takes in the cost that it is subtracted from, as it is
-  often written, the estimate is biased towards 0.) One evaluation of the
-  objective a sample.
+  often written, the estimate is biased towards 0.) So it is but for the inner
+  of two layers whose outer estimator evaluates its objective more than once in
+  turn, as `MuProp` does: the first evaluation enters the baseline of the next.
+  One evaluation of the objective a sample.
 
   Args:
     decay: Share of the past that stays in `c` at a call, in [0, 1).
@@ -47,15 +49,13 @@ class MovingAverageBaseline(score_estimator.ScoreEstimator):
     super().__init__(**kwargs)
     self._moments = moving_moments.MovingMoments(decay)
 
-  def _estimate(self, logits, objective, seed, noise, **context):
-    values = super()._estimate(logits, objective, seed, noise, **context)
-    if context['training']:
-      self._moments.update(values)
-    return values
-
   def _signals(self, samples, **context):
     del context
     return self._costs(samples) - self._moments.mean
+
+  def _take_in(self, values, **context):
+    if context.get('training'):
+      self._moments.update(values)
 
   def get_config(self):
     return {**super().get_config(), 'decay': self._moments.decay}

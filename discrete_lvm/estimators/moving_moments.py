@@ -58,16 +58,23 @@ class MovingMoments(keras.layers.Layer):
     return tf.math.divide_no_nan(self._variance.value, self._weight.value)
 
   def update(self, values: tf.Tensor) -> None:
-    """Takes in a batch of values.
+    """Takes in a batch of values, unless one of them is not finite.
+
+    As an optimiser skips a step whose gradients are not: such a value would
+    stay in the moments.
 
     Args:
       values: float32 `Tensor`, shape `[...]`.
     """
     values = tf.reshape(tf.convert_to_tensor(values), [-1])
     mean = ops.batch_mean(values)
+    variance = ops.batch_mean((values - mean) ** 2)
+    # The same on all replicas, as the means are.
+    is_finite = tf.math.is_finite(variance)
     for weight, latest in (
         (self._mean, mean),
-        (self._variance, ops.batch_mean((values - mean) ** 2)),
+        (self._variance, variance),
         (self._weight, tf.ones([])),
     ):
-      weight.assign(self.decay * weight.value + (1 - self.decay) * latest)
+      moved = self.decay * weight.value + (1 - self.decay) * latest
+      weight.assign(tf.where(is_finite, moved, weight.value))

@@ -6,6 +6,7 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.estimators import moving_moments
 from discrete_lvm.estimators import score_estimator
+from discrete_lvm.ops import surrogate_gradients
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
@@ -27,7 +28,7 @@ class NVIL(score_estimator.ScoreEstimator):
 
   The gradient of the values for the network's weights, and for those alone, is
   that of `(values - b - c)**2 / (2 max(1, s))`: the network is trained in the
-  same step as all else.
+  same step as all else, be it that the values are minimised or maximised.
 
   Args:
     network: Keras layer or model from features `[batch, *F]` to `[batch, 1]` or
@@ -43,8 +44,8 @@ class NVIL(score_estimator.ScoreEstimator):
 
   Raises:
     ValueError: If `decay` is not in [0, 1), if the features do not have the
-      batch shape of the logits or the network returns another shape, or as
-      `Estimator` raises.
+      batch shape of the logits, or else a static shape, or the network returns
+      another shape, in `weigh`, or as `Estimator` raises.
 
   Example:
     >>> estimator = dlvm.estimators.NVIL(keras.layers.Dense(1))
@@ -70,9 +71,9 @@ class NVIL(score_estimator.ScoreEstimator):
     super().__init__(**kwargs)
     self.network = network or keras.Sequential(
         [
-            keras.layers.Flatten(),
-            keras.layers.Dense(100, activation='tanh'),
-            keras.layers.Dense(1),
+            keras.layers.Flatten(dtype='float32'),
+            keras.layers.Dense(100, activation='tanh', dtype='float32'),
+            keras.layers.Dense(1, dtype='float32'),
         ],
         name='baseline',
     )
@@ -84,10 +85,16 @@ class NVIL(score_estimator.ScoreEstimator):
     return self.normalize or super().needs_whole_cost
 
   def build(self, logits_shape, features_shape=None):
+    super().build(logits_shape, features_shape)
     if not self.network.built:
       batch_ndims = len(logits_shape) - 2
-      features_shape = features_shape or logits_shape
-      self.network.build((None, *features_shape[batch_ndims:]))
+      shape = (features_shape or logits_shape)[batch_ndims:]
+      if None in shape:
+        raise ValueError(
+            'Expected features of a static shape beside that of the batch; '
+            f'received {[*shape]}.'
+        )
+      self.network.build((None, *shape))
 
   def _estimate(self, logits, objective, seed, noise, **context):
     baseline = self._baseline(logits, context['features'], context['training'])
@@ -102,7 +109,14 @@ class NVIL(score_estimator.ScoreEstimator):
     if context['training']:
       self._moments.update(surprise + self._moments.mean)
     # The slope of the squared error, in the baseline alone.
-    return ops.add_gradient(values, -surprise / scale * baseline)
+    error = surrogate_gradients.minimized(-surprise / scale * baseline)
+    return ops.add_gradient(values, error)
+
+  def weigh(self, samples, log_probs, **context):
+    raise ValueError(
+        'Expected an estimator without a network for samples that were drawn '
+        'elsewhere; received NVIL.'
+    )
 
   def _signals(self, samples, **context):
     return (self._costs(samples) - context['expected']) / context['scale']

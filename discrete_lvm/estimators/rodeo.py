@@ -78,6 +78,7 @@ class RODEO(score_estimator.ScoreEstimator):
     )
 
   def build(self, logits_shape, features_shape=None):
+    super().build(logits_shape, features_shape)
     if not self.network.built:
       self.network.build((None, 2))
 
@@ -104,6 +105,12 @@ class RODEO(score_estimator.ScoreEstimator):
     # Each depends on all samples, but has mean zero given the others.
     expected += ops.leave_one_out_mean(context['g'])
     return self._costs(samples) - expected
+
+  def weigh(self, samples, log_probs, **context):
+    raise ValueError(
+        'Expected an estimator without slopes for samples that were drawn '
+        'elsewhere; received RODEO.'
+    )
 
   def _functions(self, inputs, training):
     """Returns `g` and `u` at the neighbours, each `[S, ..., N, K]`."""

@@ -27,6 +27,7 @@ class ScoreEstimator(estimator.Estimator):
     samples = estimator.evaluate(objective, codes)
     values = self._reduce(samples)
     signals = self._signals(tf.stop_gradient(samples), **context)
+    self._take_in(values, **context)
     weighted = signals[..., tf.newaxis, tf.newaxis] * ops.categorical_score(
         codes, logits
     )
@@ -38,7 +39,7 @@ class ScoreEstimator(estimator.Estimator):
     """Estimates from samples that were drawn elsewhere, as layer after layer.
 
     It is the estimate of a call whose codes are all that was drawn for a
-    sample. Not for a subclass with more than one signal a sample (`RODEO`).
+    sample.
 
     Args:
       samples: Values of the objective, float32 of shape `[S, ...]`, or `[...]`
@@ -50,11 +51,16 @@ class ScoreEstimator(estimator.Estimator):
 
     Returns:
       float32 `Tensor`, shape `[...]`.
+
+    Raises:
+      ValueError: If the signals take more than the values: in `NVIL` a
+        network's baseline, in `RODEO` the slopes.
     """
+    values = self._reduce(samples)
     signals = self._signals(tf.stop_gradient(samples), **context)
+    self._take_in(values, **context)
     return ops.add_gradient(
-        self._reduce(samples),
-        self._add_up(tf.stop_gradient(signals) * log_probs),
+        values, self._add_up(tf.stop_gradient(signals) * log_probs)
     )
 
   def _estimate_samples(self, logits, objective, seed, noise, **context):
@@ -109,3 +115,6 @@ class ScoreEstimator(estimator.Estimator):
     Returns:
       `Tensor` like `samples`.
     """
+
+  def _take_in(self, values, **context):
+    """Takes in the values of a call, `[...]`, once the signals are computed."""

@@ -64,8 +64,7 @@ class SumAndSample(estimator.Estimator):
     values = estimator.evaluate(objective, codes)
     log_q = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
     weights = tf.concat([tf.exp(log_q[:-1]), rest[tf.newaxis]], axis=0)
-    # An infinite value of a code that never comes counts for nothing.
-    weighted = tf.math.multiply_no_nan(values, weights)
+    weighted = estimator.weighted(values, weights)
     return ops.add_gradient(
         tf.reduce_sum(weighted, axis=0),
         tf.stop_gradient(weighted[-1]) * log_q[-1],

@@ -22,7 +22,8 @@ class MeanWithError(keras.metrics.Metric):
       by default all.
 
   Raises:
-    ValueError: If `sample_weight` is not boolean.
+    ValueError: If the values are not of shape `[batch]`, or `sample_weight` is
+      not boolean of that shape.
 
   Example:
     >>> metric = MeanWithError(name='elbo')
@@ -43,6 +44,10 @@ class MeanWithError(keras.metrics.Metric):
 
   def update_state(self, values, sample_weight=None):
     values = tf.cast(values, tf.float64)
+    if values.shape.rank not in (None, 1):
+      raise ValueError(
+          f'Expected values of shape [batch]; received {values.shape}.'
+      )
     counts = tf.ones_like(values, tf.bool)
     if sample_weight is not None:
       counts = tf.convert_to_tensor(sample_weight)
@@ -50,6 +55,11 @@ class MeanWithError(keras.metrics.Metric):
         raise ValueError(
             'Expected a boolean `sample_weight`, since examples weigh the same;'
             f' received {counts.dtype.name}.'
+        )
+      if not counts.shape.is_compatible_with(values.shape):
+        raise ValueError(
+            'Expected a `sample_weight` of the shape of the values, '
+            f'{values.shape}; received {counts.shape}.'
         )
     # Not `boolean_mask`, whose shape would depend on values.
     values = tf.where(counts, values, 0)

@@ -123,10 +123,11 @@ def with_own_gradient(
     values: Floating `Tensor`, shape `[...]`. What gradient they have stays.
     variables: Variables of TensorFlow or Keras.
     gradients: A `Tensor` of the shape of each variable, or None: the gradient
-      of the sum of an own loss over all examples. The mean of the gradients
-      that reach the values goes times it: what a mean of the values passes on
-      is the gradient of the mean own loss, and a loss scale counts. No
-      gradient flows into it.
+      of the sum of an own loss over all examples. The mean size of the
+      gradients that reach the values goes times it: what a mean of the values
+      passes on is the gradient of the mean own loss, and a loss scale counts.
+      So does that of a negative mean, by which an objective is maximised: the
+      own loss is minimised. No gradient flows into it.
     name: Python `str`, name scope of the ops.
 
   Returns:
@@ -161,4 +162,30 @@ def with_own_gradient(
       return tf.identity(values)
     size = tf.cast(tf.size(values), values.dtype)
     surrogate = tf.broadcast_to(tf.add_n(terms) / size, tf.shape(values))
-    return add_gradient(values, tf.ensure_shape(surrogate, values.shape))
+    surrogate = tf.ensure_shape(surrogate, values.shape)
+    return add_gradient(values, minimized(surrogate))
+
+
+def minimized(loss):
+  """Returns a loss that is minimised beside values, whichever way those go.
+
+  Args:
+    loss: Floating `Tensor`, any shape.
+
+  Returns:
+    `loss`, to which goes the absolute value of the gradient that reaches it.
+
+  Example:
+    >>> from discrete_lvm.ops import surrogate_gradients
+    >>> x = tf.Variable(2.)
+    >>> with tf.GradientTape() as tape:
+    ...   y = -3. * surrogate_gradients.minimized(x**2)
+    >>> tape.gradient(y, x).numpy().item()
+    12.0
+  """
+  return _minimized(loss)
+
+
+@tf.custom_gradient
+def _minimized(loss):
+  return tf.identity(loss), tf.abs

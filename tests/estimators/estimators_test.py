@@ -1,5 +1,7 @@
 """What every estimator must do, over `ESTIMATORS`; members add their own."""
 
+import math
+
 from absl.testing import parameterized
 import keras
 import numpy as np
@@ -57,6 +59,42 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllGreater(tf.reduce_max(tf.abs(d_logits), [0, -1]), 0.0)
     # A mean or a bound rises with the level, in each of the examples.
     self.assertAllClose(d_level, 4.0)
+
+  def test_own_weights_learn_alike_where_values_are_maximised(self, cls):
+    logits = _logits(cls)
+    estimator = cls()
+
+    def gradients(sign):
+      with tf.GradientTape() as tape:
+        tape.watch(logits)
+        values = estimator(
+            logits, objective=_objective, seed=[0, 1], training=False
+        )
+        loss = sign * tf.reduce_mean(values)
+      own = [weight.value for weight in estimator.trainable_weights]
+      return tape.gradient(loss, [logits, *own])
+
+    estimator.build(logits.shape)
+    (ascent, *own_ascent), (descent, *own_descent) = gradients(-1), gradients(1)
+    self.assertAllClose(ascent, -descent)
+    for gradient, expected in zip(own_ascent, own_descent, strict=True):
+      self.assertNotAllClose(gradient, tf.zeros_like(gradient))
+      self.assertAllClose(gradient, expected)
+
+  def test_masked_classes_leave_the_gradient_finite(self, cls):
+    logits = tf.where(
+        [[True, True, False], [False, True, True]], LOGITS, -math.inf
+    )
+    if cls in BINARY:
+      logits = tf.where([[True, True], [True, False]], _logits(cls), -math.inf)
+    estimator = cls()
+    with tf.GradientTape() as tape:
+      tape.watch(logits)
+      values = estimator(logits, objective=_objective, seed=[0, 1])
+    own = [weight.value for weight in estimator.trainable_weights]
+    d_logits, *d_own = tape.gradient(values, [logits, *own])
+    for gradient in (values, d_logits, *d_own):
+      self.assertAllEqual(np.isfinite(gradient), np.ones(gradient.shape, bool))
 
   def test_takes_importance_weighted_samples(self, cls):
     if cls in WITHOUT_BOUND:

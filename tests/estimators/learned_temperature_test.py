@@ -80,6 +80,22 @@ class LearnedTemperatureTest(tf.test.TestCase, parameterized.TestCase):
     )
 
   @parameterized.parameters(*_CLASSES)
+  def test_a_masked_class_leaves_it_its_gradient(self, cls):
+    estimator = cls(0.5, learn_temperature=True)
+
+    def gradient(logit):
+      with tf.GradientTape() as tape:
+        values = estimator(
+            tf.constant([[0.5, 0.0, logit]]),
+            objective=lambda z: tf.reduce_sum(z**2, [-2, -1]),
+            seed=[0, 1],
+        )
+      return tape.gradient(values, estimator.log_temperature.value)
+
+    self.assertNotAllClose(gradient(-80.0), 0.0)
+    self.assertAllClose(gradient(-math.inf), gradient(-80.0))
+
+  @parameterized.parameters(*_CLASSES)
   def test_moves_where_the_objective_falls(self, cls):
     # A sharp sample has the greater square.
     estimator = cls(1.0, learn_temperature=True)

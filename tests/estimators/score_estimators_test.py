@@ -355,6 +355,45 @@ class BaselineTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(weights[0], weights[1])
     self.assertNotAllEqual(weights[1], weights[2])
 
+  @parameterized.parameters(
+      (estimators.MovingAverageBaseline, {}),
+      (estimators.NVIL, {}),
+  )
+  def test_an_infinite_cost_leaves_no_trace(self, cls, kwargs):
+    estimator = cls(**kwargs)
+    _gradient(estimator, LOGITS, seed=[0, 1])
+    before = [w.numpy() for w in estimator.non_trainable_weights]
+    for cost in (math.inf, math.nan):
+      estimator(
+          LOGITS,
+          objective=lambda z, cost=cost: cost + OBJECTIVE(z),
+          seed=[0, 1],
+          training=True,
+      )
+    after = [w.numpy() for w in estimator.non_trainable_weights]
+    self.assertAllEqual(before, after)
+
+  def test_average_takes_in_samples_drawn_elsewhere(self):
+    weighed, called = (estimators.MovingAverageBaseline() for _ in range(2))
+    noise = ops.gumbel(LOGITS.shape, [0, 1])
+    codes = ops.one_hot_argmax(LOGITS + noise)
+    for _ in range(3):
+      logits = tf.Variable(LOGITS)
+      with tf.GradientTape() as tape:
+        log_probs = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), -1)
+        values = weighed.weigh(OBJECTIVE(codes), log_probs, training=True)
+      expected = _gradient(called, LOGITS, noise=noise, training=True)
+      self.assertAllClose(tape.gradient(values, logits), expected)
+    self.assertAllClose(values, OBJECTIVE(codes))
+
+  @parameterized.parameters(
+      (estimators.NVIL, {}), (estimators.RODEO, {'num_samples': 2})
+  )
+  def test_some_refuse_samples_drawn_elsewhere(self, cls, kwargs):
+    samples = tf.zeros([2, 4])
+    with self.assertRaisesRegex(ValueError, f'received {cls.__name__}'):
+      cls(**kwargs).weigh(samples, samples, training=True)
+
   def test_network_learns_by_the_gradient_of_its_error_alone(self):
     network = keras.Sequential([keras.Input((7,)), keras.layers.Dense(1)])
     estimator = estimators.NVIL(network)
@@ -422,6 +461,18 @@ class BaselineTest(tf.test.TestCase, parameterized.TestCase):
     estimator(LOGITS, objective=OBJECTIVE, seed=[0, 1])
     self.assertEqual(estimator.trainable_weights[0].shape, (6, 100))
 
+  def test_default_network_is_float32_under_any_policy(self):
+    estimator = estimators.NVIL(dtype='mixed_float16')
+    for layer in estimator.network.layers:
+      self.assertEqual(layer.compute_dtype, 'float32')
+
+  def test_a_call_that_is_refused_builds_nothing(self):
+    estimator = estimators.NVIL()
+    with self.assertRaisesRegex(ValueError, r'\[..., N, K\]'):
+      estimator(tf.zeros([3]), objective=OBJECTIVE, seed=[0, 1])
+    values = estimator(LOGITS, objective=OBJECTIVE, seed=[0, 1])
+    self.assertEqual(values.shape, [4])
+
   def test_batches_of_any_rank(self):
     for shape in ((2, 3), (2, 2, 2, 3)):
       estimator = estimators.NVIL()
@@ -439,6 +490,11 @@ class BaselineTest(tf.test.TestCase, parameterized.TestCase):
       estimator(
           LOGITS, objective=OBJECTIVE, seed=[0, 1], features=tf.zeros([5, 7])
       )
+    estimator = estimators.NVIL()
+    with self.assertRaisesRegex(ValueError, r'static shape.*\[None, 3\]'):
+      tf.function(
+          lambda x: estimator(x, objective=OBJECTIVE, seed=[0, 1])
+      ).get_concrete_function(tf.TensorSpec([4, None, 3]))
     estimator = estimators.NVIL(keras.layers.Dense(2))
     with self.assertRaisesRegex(ValueError, r'received an output of shape'):
       estimator(
@@ -462,6 +518,30 @@ class EdgesTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(np.isfinite(gradient), np.ones([1, 2, 3], bool))
     impossible = np.isinf(logits)
     self.assertAllEqual(gradient[impossible], np.zeros(3))
+
+  @parameterized.parameters(
+      (estimators.Exact, {}),
+      (estimators.SumAndSample, {'num_summed': 5}),
+      (estimators.SumAndSample, {'num_summed': 4}),
+  )
+  def test_what_is_infinite_where_no_code_comes_leaves_no_trace(
+      self, cls, kwargs
+  ):
+    def gradient(estimator, masked):
+      logits = tf.Variable([[[masked, 0.0, 1.0], [0.5, masked, 0.2]]])
+
+      def objective(codes):
+        log_q = ops.one_hot_log_prob(codes, logits)
+        return OBJECTIVE(codes) + tf.reduce_sum(log_q, axis=-1)
+
+      with tf.GradientTape() as tape:
+        value = estimator(logits, objective=objective, seed=[0, 1])
+      return value, tape.gradient(value, logits)
+
+    expected = gradient(estimators.Exact(), -80.0)
+    actual = gradient(cls(**kwargs), -math.inf)
+    for one, other in zip(actual, expected, strict=True):
+      self.assertAllClose(one, other, atol=1e-6)
 
   def test_too_many_codes(self):
     for cls in (estimators.Exact, estimators.SumAndSample):

@@ -39,6 +39,16 @@ class MeanWithErrorTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'boolean `sample_weight`.*float32'):
       metrics.MeanWithError().update_state([1.0], sample_weight=[2.0])
 
+  def test_rejects_other_shapes(self):
+    mask = tf.constant([True, True, False])
+    metric = metrics.MeanWithError()
+    for values in ([[1.0], [2.0], [3.0]], 1.0):
+      with self.assertRaisesRegex(ValueError, r'of shape \[batch\]; received'):
+        metric.update_state(values)
+    for other in (mask[:, tf.newaxis], mask[:2]):
+      with self.assertRaisesRegex(ValueError, r'the values, \(3,\); received'):
+        metric.update_state([1.0, 2.0, 3.0], sample_weight=other)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -1,5 +1,6 @@
 import math
 
+from absl.testing import parameterized
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,7 +10,7 @@ from discrete_lvm import ops
 SPECIAL = tf.constant([0.1, -0.0, math.inf, -math.inf, math.nan])
 
 
-class SurrogateGradientsTest(tf.test.TestCase):
+class SurrogateGradientsTest(tf.test.TestCase, parameterized.TestCase):
 
   def _assert_same_bits(self, x, y):
     self.assertEqual(np.asarray(x).tobytes(), np.asarray(y).tobytes())
@@ -65,6 +66,16 @@ class SurrogateGradientsTest(tf.test.TestCase):
     self.assertAllClose(d_own, [3.0 * 8.0 / 4.0, -8.0 / 4.0])
     self.assertIsNone(d_unused)
     self.assertAllClose(d_x, 4.0 * x)
+
+  @parameterized.parameters(-8.0, 8.0)
+  def test_own_loss_is_minimised_either_way(self, scale):
+    own, x = tf.Variable(1.0), tf.Variable([4.0, 5.0])
+    with tf.GradientTape() as tape:
+      values = ops.with_own_gradient(x**2, [own], [tf.constant(3.0)])
+      loss = scale * tf.reduce_mean(values)
+    d_own, d_x = tape.gradient(loss, [own, x])
+    self.assertAllClose(d_own, 3.0 * 8.0 / 2.0)
+    self.assertAllClose(d_x, scale * x)
 
   def test_second_order_gradients_pass(self):
     # A control variate differentiates the estimate again.
