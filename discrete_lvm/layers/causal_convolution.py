@@ -149,8 +149,10 @@ class CausalConvolution(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
-    protocol.check_context(self._context_layer is not None, context)
     values = sequences.shift(self._embedding(inputs))
+    protocol.check_context(
+        self._context_layer is not None, context, values.shape[-2]
+    )
     if context is not None:
       values += self._context_layer(context)
     num_taps = self._config['kernel_size']
@@ -173,7 +175,8 @@ class CausalConvolution(keras.layers.Layer):
 
     Args:
       batch_shape: Sequence of Python `int`s or int32 `Tensor`, shape `[rank]`.
-      length: Not needed.
+      length: Python `int` or int32 `Tensor`, the number of positions, if that
+        of the context is to be checked.
       context: As for the call; leading dimensions broadcast to `batch_shape`.
 
     Returns:
@@ -183,9 +186,10 @@ class CausalConvolution(keras.layers.Layer):
     Raises:
       ValueError: If the layer is not built, or as the call raises.
     """
-    del length
     protocol.check_built(self)
-    protocol.check_context(self._context_layer is not None, context)
+    protocol.check_context(
+        self._context_layer is not None, context, length, may_be_longer=True
+    )
     units = self._config['units']
     batch_shape = tf.convert_to_tensor(batch_shape, tf.int32)
     pasts = []

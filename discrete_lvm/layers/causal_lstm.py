@@ -130,8 +130,10 @@ class CausalLSTM(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
-    protocol.check_context(self._context_layer is not None, context)
     values = sequences.shift(self._embedding(inputs))
+    protocol.check_context(
+        self._context_layer is not None, context, values.shape[-2]
+    )
     if context is not None:
       values += self._context_layer(context)
     for i in range(len(self._kernels)):
@@ -160,7 +162,8 @@ class CausalLSTM(keras.layers.Layer):
 
     Args:
       batch_shape: Sequence of Python `int`s or int32 `Tensor`, shape `[rank]`.
-      length: Not needed.
+      length: Python `int` or int32 `Tensor`, the number of positions, if that
+        of the context is to be checked.
       context: As for the call; leading dimensions broadcast to `batch_shape`.
 
     Returns:
@@ -169,9 +172,10 @@ class CausalLSTM(keras.layers.Layer):
     Raises:
       ValueError: If the layer is not built, or as the call raises.
     """
-    del length
     protocol.check_built(self)
-    protocol.check_context(self._context_layer is not None, context)
+    protocol.check_context(
+        self._context_layer is not None, context, length, may_be_longer=True
+    )
     memories = [self._zeros(i, batch_shape) for i in range(len(self._kernels))]
     context = sequences.kept(context)
     return CausalLSTMState(tf.zeros([], tf.int32), tuple(memories), context)

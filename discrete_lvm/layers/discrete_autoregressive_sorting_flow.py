@@ -27,7 +27,8 @@ class DiscreteAutoregressiveSortingFlow(sorting_flow_layer.SortingFlowLayer):
   With `places_positions` the ranks of sure predictions come first and those of
   unsure ones last. What counts as sure is a moving quantile of the scores that
   the layer sees in training, one for each pair of neighbouring positions, in
-  the weight `thresholds`.
+  the weight `thresholds`. With `trainable = False` they stay as they are, and
+  the map with them.
 
   The call takes one call of the conditioner. `generate` is one graph loop, a
   step a position if the conditioner has a cache, and has no gradient.
@@ -139,7 +140,7 @@ class DiscreteAutoregressiveSortingFlow(sorting_flow_layer.SortingFlowLayer):
 
   def _inverse_and_cross_entropy(self, y, conditioner, training):
     logits = autoregressive_sorting.predict(y, conditioner)
-    if training and self.places_positions:
+    if training and self.trainable and self.places_positions:
       length = self.thresholds.shape[0] + 1
       found = placement.quantiles(placement.uncertainty(logits), length)
       self.thresholds.assign(

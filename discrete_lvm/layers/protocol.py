@@ -66,18 +66,32 @@ def check_length(expected, length):
     )
 
 
-def check_context(has_context, context):
+def check_context(has_context, context, length=None, may_be_longer=False):
   """Raises if a context is there or missing, other than when built.
 
   Args:
     has_context: Python `bool`: whether the layer was built with one.
     context: `Tensor` or None.
+    length: Python `int`, int32 `Tensor`, or None: the positions that it needs.
+    may_be_longer: Python `bool`: whether it may have more of them.
 
   Raises:
-    ValueError: If the two disagree.
+    ValueError: If the two disagree, or the context is known to have other
+      positions. (One would broadcast.)
   """
   if (context is None) == has_context:
     raise ValueError(
         f'Expected {"a" if has_context else "no"} `context`, as when the layer '
         f'was built; received {"none" if context is None else "one"}.'
     )
+  length = None if length is None else tf.get_static_value(length)
+  if context is None or length is None:
+    return
+  shape = tf.TensorShape(context.shape)
+  found = shape[-2] if shape.rank > 1 else 0
+  if found is None or found == length or (may_be_longer and found > length):
+    return
+  raise ValueError(
+      f'Expected `context` of shape [..., {length}, F], with the positions of '
+      f'the inputs; received shape {shape}.'
+  )

@@ -87,7 +87,8 @@ def embed(inputs, kernel):
   """
   if not inputs.dtype.is_integer:
     return tf.tensordot(inputs, kernel, axes=1)
-  # On a CPU a gather at -1 is an error.
+  # A gather takes no 8 bits, and on a CPU no -1.
+  inputs = tf.cast(inputs, tf.int32)
   rows = tf.gather(kernel, tf.maximum(inputs, 0))
   return tf.where(inputs[..., tf.newaxis] >= 0, rows, tf.zeros_like(rows))
 

@@ -90,6 +90,8 @@ class CategoricalLatents(latents.Latents):
 
   def build(self, input_shape):
     self._head.build(input_shape)
+    if not self.estimator.built:
+      self.estimator.build((None, self.length, self.dim))
 
   @property
   def committed_rate(self) -> float:

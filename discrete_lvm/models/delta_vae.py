@@ -13,6 +13,7 @@ from discrete_lvm.models import batching
 from discrete_lvm.models import decoders
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import latents as latents_lib
+from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
 
@@ -262,7 +263,9 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
     rate = _sum_over_event(kl)
     distortion = self.latents.expect(
         params,
-        lambda z: -self.decode(z, training=training).log_prob(batch),
+        lambda z: -likelihoods.log_prob(
+            self.decode(z, training=training), batch
+        ),
         seed,
     )
     terms = {'distortion': distortion, 'rate': rate}
@@ -299,7 +302,8 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       z = posterior.sample(size, seed=ops.fold_in(seed, index))
       log_q = posterior.log_prob(z)
       log_ratios = [prior.log_prob(z) - log_q for prior in priors]
-      return [-self.decode(z).log_prob(batch), *log_ratios]
+      distortion = -likelihoods.log_prob(self.decode(z), batch)
+      return [distortion, *log_ratios]
 
     return draw, batching.dims(batch)[0]
 

@@ -204,16 +204,17 @@ class DiscreteFlow(model.Model):
       context: As for `log_prob`.
 
     Returns:
-      int32 codes, shape `[..., length]`.
+      int32 codes, shape `[..., length]`; -1 throughout an event that has a
+      code outside of `[0, K)`.
 
     Raises:
       ValueError: If `x` is of another shape.
     """
-    x, _ = self._as_one_hot(x)
+    x, is_valid = self._as_one_hot(x)
     context = _as_context(context)
     self._build_for(context)
     z, _, _ = flow_stack.inverse(self.flows, x, context)
-    return _as_codes(z)
+    return _where_valid(is_valid, _as_codes(z))
 
   def decode(self, z: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
     """Maps the base to data: the inverse of `encode`, in a graph.
@@ -224,15 +225,16 @@ class DiscreteFlow(model.Model):
       context: As for `log_prob`.
 
     Returns:
-      int32 codes, shape `[..., length]`.
+      int32 codes, shape `[..., length]`; -1 throughout an event that has a
+      code outside of `[0, K)`.
 
     Raises:
       ValueError: If `z` is of another shape.
     """
-    z, _ = self._as_one_hot(z)
+    z, is_valid = self._as_one_hot(z)
     context = _as_context(context)
     self._build_for(context)
-    return self._generate_in_graph(z, context)
+    return _where_valid(is_valid, self._generate_in_graph(z, context))
 
   def _generate(self, z, context):
     return _as_codes(flow_stack.forward(self.flows, z, context))
@@ -338,9 +340,10 @@ class DiscreteFlow(model.Model):
     x = tf.convert_to_tensor(x)
     shape = [self.length, self.num_classes]
     if x.dtype.is_integer and x.shape[-1:].is_compatible_with(shape[:1]):
-      in_range = (x >= 0) & (x < tf.cast(self.num_classes, x.dtype))
-      one_hot = tf.one_hot(tf.cast(x, tf.int32), self.num_classes)
-      return one_hot, tf.reduce_all(in_range, axis=-1)
+      # A type of 8 bits may not hold K.
+      x = tf.cast(x, tf.int64)
+      in_range = (x >= 0) & (x < self.num_classes)
+      return tf.one_hot(x, self.num_classes), tf.reduce_all(in_range, axis=-1)
     if x.dtype.is_floating and x.shape[-2:].is_compatible_with(shape):
       return tf.cast(x, tf.float32), True
     raise ValueError(
@@ -416,3 +419,9 @@ def _as_codes(one_hot):
 
 def _as_context(context):
   return None if context is None else tf.cast(context, tf.float32)
+
+
+def _where_valid(is_valid, codes):
+  """Returns codes, `[..., length]`, or -1 where an event is none."""
+  is_valid = tf.convert_to_tensor(is_valid)[..., tf.newaxis]
+  return tf.where(is_valid, codes, -1)

@@ -309,7 +309,8 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     return estimate.bound + math.log(num_codes)
 
   def _distortion(self, batch, codes, training=False):
-    return -self.decode(codes, training=training).log_prob(batch)
+    distribution = self.decode(codes, training=training)
+    return -likelihoods.log_prob(distribution, batch)
 
   def _rate(self, logits):
     kl = ops.categorical_kl(logits, self.prior_logits)

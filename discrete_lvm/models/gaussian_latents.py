@@ -94,9 +94,9 @@ class GaussianLatents(latents.Latents):
       )
     self.length, self.dim = length, dim
     self._config = {
-        'alpha': alpha,
+        'alpha': np.asarray(alpha).tolist(),
         'max_alpha': max_alpha,
-        'delta': delta,
+        'delta': None if delta is None else np.asarray(delta).tolist(),
         'seed': seed,
     }
     self._least_alpha = _as_alpha(alpha, dim)

@@ -109,6 +109,31 @@ def independent(
   )
 
 
+def log_prob(distribution: tfd.Distribution, x: tf.Tensor) -> tf.Tensor:
+  """Computes the log-probability of a batch of data, each under its own law.
+
+  Args:
+    distribution: What a model's `decode` returns, batch shape `[..., batch]`.
+    x: `Tensor`, shape `[batch, *event]`.
+
+  Returns:
+    `Tensor`, shape `[..., batch]`, in nats.
+
+  Raises:
+    ValueError: If `x` is of another shape, which might broadcast.
+  """
+  x = tf.convert_to_tensor(x)
+  event_shape = distribution.event_shape
+  if not x.shape.is_compatible_with([None, *event_shape]):
+    raise ValueError(
+        f'Expected data of shape {["batch", *event_shape]}, as the decoder '
+        f'makes them; received {x.shape}.'
+    )
+  if x.dtype.is_integer and x.dtype.size < tf.int32.size:
+    x = tf.cast(x, tf.int32)  # Few kernels take 8 bits.
+  return distribution.log_prob(x)
+
+
 def point_estimate(distribution: tfd.Independent) -> tf.Tensor:
   """Returns the mean of the data, or the mode of classes, which have no mean.
 

@@ -480,7 +480,8 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     return loc, scale
 
   def _distortion(self, x, codes, z, training=False):
-    return -self.decode(codes, z, training=training).log_prob(x)
+    distribution = self.decode(codes, z, training=training)
+    return -likelihoods.log_prob(distribution, x)
 
   def _log_num_classes(self):
     return tf.math.log(tf.cast(self.num_classes, tf.float32))

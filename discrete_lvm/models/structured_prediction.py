@@ -82,7 +82,8 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
   Raises:
     ValueError: If `num_latents`, `num_classes`, `networks` or `likelihood` is
       not one of these, if the estimator cannot do with one sample where it has
-      to, if a network's output is not N x K, or if a batch has no y.
+      to, if a network's output is not N x K, or if a batch has no y or one of
+      another shape than the decoder makes.
 
   Example:
     >>> networks = [
@@ -313,7 +314,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     )
 
     def cost(codes):
-      return -self.decode(codes, training=training).log_prob(y)
+      return -likelihoods.log_prob(self.decode(codes, training=training), y)
 
     def estimate(layer, inputs, logits):
       """Returns the cost of an example, in expectation from a layer on."""
@@ -364,7 +365,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
 
     def draw(size, index):
       codes, _ = self._sample_layers(logits, size, ops.fold_in(seed, index))
-      return self.decode(codes[-1]).log_prob(y)
+      return likelihoods.log_prob(self.decode(codes[-1]), y)
 
     return draw, batching.dims(x)[0]
 

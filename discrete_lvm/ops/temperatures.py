@@ -1,6 +1,5 @@
 """Temperatures that are positive and match what they divide."""
 
-import math
 from typing import Any
 
 import numpy as np

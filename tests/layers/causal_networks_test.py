@@ -322,6 +322,25 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
       with_.initial_state([6], LENGTH)
 
   @parameterized.parameters(*CONDITIONAL)
+  def test_rejects_a_context_of_other_positions(self, name):
+    network = _build_conditional(name)
+    for length in (1, LENGTH - 1, LENGTH + 1):
+      context = _context(6, length=length)
+      for x in (_codes(6, LENGTH), tf.one_hot(_codes(6, LENGTH), K)):
+        with self.assertRaisesRegex(ValueError, rf'\.\.\., {LENGTH}, F\]'):
+          network(x, context=context)
+      if length < LENGTH:
+        with self.assertRaisesRegex(ValueError, rf'\.\.\., {LENGTH}, F\]'):
+          network.initial_state([6], LENGTH, context)
+
+  @parameterized.parameters(*NETWORKS)
+  def test_codes_of_any_integer_type(self, name):
+    network = _build(name)
+    codes = _codes(6, LENGTH)
+    for dtype in ('int8', 'uint8', 'int16', 'int64'):
+      self.assertAllEqual(network(tf.cast(codes, dtype)), network(codes))
+
+  @parameterized.parameters(*CONDITIONAL)
   def test_length_may_be_unknown_and_change(self, name):
     network = _build(name)
     codes = _codes(6, 9)

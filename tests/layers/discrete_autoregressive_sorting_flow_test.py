@@ -102,6 +102,15 @@ class DiscreteAutoregressiveSortingFlowTest(
     self.assertAllClose(flow.thresholds, expected, rtol=1e-3)
     self.assertNotAllClose(before, expected, rtol=1e-2)
 
+  def test_frozen_thresholds_stay(self):
+    flow = _flow(5)
+    y = _all_events(5)
+    flow(y)
+    flow.trainable = False
+    before = flow.thresholds.numpy()
+    flow(y, return_cross_entropy=True, training=True)
+    self.assertAllEqual(flow.thresholds, before)
+
   def test_only_the_cross_entropy_trains_the_conditioner(self):
     flow = _flow(5)
     y = tf.constant(_all_events(5))

@@ -31,6 +31,12 @@ class TokenEmbeddingTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(tf.cast(y, tf.float32), expected, rtol=1e-2)
     self.assertAllEqual(call(tf.one_hot(CODES, 5)), y)
 
+  @parameterized.parameters('int8', 'int16', 'int64')
+  def test_codes_of_any_integer_type(self, dtype):
+    layer = _embedding()
+    codes = tf.constant(CODES)
+    self.assertAllEqual(layer(tf.cast(codes, dtype)), layer(codes))
+
   def test_gradient_of_codes_equals_that_of_one_hot_vectors(self):
     layer = _embedding()
     kernel = layer.kernel.value

@@ -289,6 +289,17 @@ class DeltaVAETest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, f'from latents to {shape}'):
         decoder.build((None, LENGTH, DIM))
 
+  def test_rejects_data_that_would_broadcast(self):
+    network = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    model = _make(decoder=models.IndependentDecoder(network))
+    for method in (
+        model.loss_terms,
+        model.update_metrics,
+        lambda x: model.log_weights(x, 2, seed=0),
+    ):
+      with self.assertRaisesRegex(ValueError, r"\['batch', 1\].*received"):
+        method(X)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -160,6 +160,29 @@ class LawTest(tf.test.TestCase, parameterized.TestCase):
       self.assertEqual(log_prob[0], -np.inf)
       self.assertGreater(log_prob[1], -np.inf)
 
+  def test_impossible_codes_have_no_counterpart(self):
+    model = _make('bipartite')
+    valid = tf.constant([[0, 2, 1]])
+    for function in (model.encode, model.decode, tf.function(model.encode)):
+      expected = function(valid)[0]
+      for code in (-1, K, 2**31 - 1):
+        codes = function([[0, code, 1], [0, 2, 1]])
+        self.assertAllEqual(codes[0], [-1, -1, -1])
+        self.assertAllEqual(codes[1], expected)
+
+  @parameterized.parameters('int8', 'uint8', 'int16', 'uint16', 'int64')
+  def test_codes_of_any_integer_type(self, dtype):
+    num_classes = 2 ** min(16, 8 * tf.as_dtype(dtype).size)
+    model = models.DiscreteFlow([], length=2, num_classes=num_classes)
+    model.base_logits.assign(
+        tf.random.stateless_normal([2, num_classes], [0, 1])
+    )
+    largest = min(num_classes - 1, tf.as_dtype(dtype).max)
+    codes = np.array([[0, largest], [largest, 7]])
+    expected = model.log_prob(codes)
+    self.assertAllGreater(expected, -np.inf)
+    self.assertAllEqual(model.log_prob(codes.astype(dtype)), expected)
+
   @parameterized.parameters(('sorting', True), ('autoregressive', False))
   def test_distribution_is_that_of_the_model(self, stack, base):
     model = _make(stack, base)

@@ -599,6 +599,24 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
     ):
       _make().decode(tf.zeros([3, 2]))
 
+  def test_rejects_data_that_would_broadcast(self):
+    model = _make(outputs=(1,))
+    for method in (
+        model.loss_terms,
+        model.update_metrics,
+        lambda x: model.log_weights(x, 2, seed=0),
+    ):
+      with self.assertRaisesRegex(ValueError, r"\['batch', 1\].*received"):
+        method(X)
+
+  @parameterized.parameters('int8', 'uint8', 'int16', 'int64')
+  def test_classes_of_any_integer_type(self, dtype):
+    model = _make(outputs=(SIZE, 3), likelihood='categorical')
+    data = np.random.default_rng(0).integers(3, size=[5, SIZE])
+    expected = model.loss_terms(data, seed=[0, 1])
+    actual = model.loss_terms(data.astype(dtype), seed=[0, 1])
+    self.assertAllClose(actual, expected)
+
   def test_rejects_a_mixture_without_triples(self):
     model = _make(outputs=(SIZE, 4), likelihood='discretized_logistic_mixture')
     with self.assertRaisesRegex(ValueError, r'\[..., 3 \* M\]'):

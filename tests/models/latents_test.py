@@ -26,6 +26,12 @@ FAMILIES = {
     'plain': lambda: models.GaussianLatents(6, 3, seed=0),
     'delta': lambda: models.GaussianLatents(6, 3, delta=0.2, seed=0),
     'categorical': lambda: models.CategoricalLatents(6, 3, delta=0.4, seed=0),
+    'arrays': lambda: models.GaussianLatents(
+        6, 2, alpha=np.array([0.5, 0.99]), seed=0
+    ),
+    'array of deltas': lambda: models.GaussianLatents(
+        6, 2, delta=np.array([0.1, 0.2]), seed=0
+    ),
     'none': lambda: models.NoLatents(6, 3),
 }
 
@@ -145,6 +151,17 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
     for x, y in zip(expected, tf.nest.flatten(restored(FEATURES)), strict=True):
       self.assertAllEqual(x, y)
     self.assertEqual(restored.committed_rate, latents.committed_rate)
+
+  @parameterized.parameters(estimators.RELAX, estimators.RODEO)
+  def test_building_makes_all_weights(self, cls):
+    latents = models.CategoricalLatents(6, 3, delta=0.4, estimator=cls())
+    latents.build(FEATURES.shape)
+    built = len(latents.weights)
+    self.assertGreater(built, 2)
+    latents.expect(
+        latents(FEATURES), lambda z: tf.reduce_sum(z, [-2, -1]), [0, 1]
+    )
+    self.assertLen(latents.weights, built)
 
   @parameterized.parameters('alpha', 'delta', 'categorical')
   def test_low_precision_keeps_the_rate(self, family):

@@ -526,6 +526,17 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, message):
         method(batch)
 
+  def test_rejects_data_that_would_broadcast(self):
+    model = models.SemiSupervisedVAE(
+        classifier=keras.layers.Dense(CLASSES),
+        encoder=keras.layers.Dense(4),
+        posterior=layers.GaussianHead(2),
+        decoder=keras.layers.Dense(1),
+    )
+    for method in (model.loss_terms, model.update_metrics):
+      with self.assertRaisesRegex(ValueError, r"\['batch', 1\].*received"):
+        method(X)
+
   @parameterized.parameters(3, -2, np.iinfo(np.int64).min)
   def test_rejects_labels_out_of_range(self, label):
     model = _make()

@@ -428,6 +428,19 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, '`num_samples` of at least 1'):
       model.log_weights((X, Y), 0, seed=0)
 
+  @parameterized.parameters(
+      ([24],), ([24, 1],), ([24, 5],), ([24, 4, 1],), ([24, 1, 4],)
+  )
+  def test_rejects_targets_that_would_broadcast(self, shape):
+    model, y = _make(), np.zeros(shape, 'float32')
+    with self.assertRaisesRegex(ValueError, r"\['batch', 4\].*received \(24"):
+      model.loss_terms((X, y))
+    with self.assertRaisesRegex(ValueError, r"\['batch', 4\].*received \(24"):
+      model.log_weights((X, y), 2, seed=0)
+    model.compile('sgd')
+    with self.assertRaisesRegex(ValueError, r"\['batch', 4\].*received "):
+      model.fit(X, y, verbose=0)
+
   def test_rejects_networks_of_another_size(self):
     model = _make(num_classes=3)
     model.networks[1] = keras.layers.Dense(5)
