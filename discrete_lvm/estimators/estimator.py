@@ -21,7 +21,9 @@ class Estimator(keras.layers.Layer, abc.ABC):
   objective. So an objective may call an estimator again, on logits that it
   computes from its codes: that is a hierarchy. Estimators are Keras layers, so
   that what they own (a temperature, a baseline) is tracked and saved with the
-  model; they compute in float32 at the least under any policy.
+  model; they compute in float32 at the least under any policy. It is the first
+  derivative that is estimated: a second one of the values is none of the
+  expectation, but for `Exact`.
 
   With `num_samples` S above 1 the objective gets codes `[S, ..., N, K]` and
   returns `[S, ...]`. The value of an example is then the mean over its samples

@@ -90,9 +90,10 @@ class Trainer:
   Example:
     >>> import tempfile
     >>> output_dir = tempfile.mkdtemp()
+    >>> decoder = keras.Sequential(
+    ...     [keras.layers.Flatten(), keras.layers.Dense(4)])
     >>> model = dlvm.models.DiscreteVAE(
-    ...     keras.layers.Dense(6), keras.layers.Dense(4), 2, num_classes=3
-    ... )
+    ...     keras.layers.Dense(6), decoder, num_latents=2, num_classes=3)
     >>> batches = dlvm.training.ShuffledBatches(
     ...     np.eye(4, dtype='float32'), batch_size=2, seed=0
     ... )
