@@ -256,10 +256,4 @@ class ExpGumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
     ]
 
   def _broadcast(self, x, event=True):
-    shape = self.batch_shape + (self.event_shape if event else [])
-    if shape.is_fully_defined():
-      return x if x.shape == shape else tf.broadcast_to(x, shape)
-    shape = self.batch_shape_tensor()
-    if event:
-      shape = tf.concat([shape, self.event_shape_tensor()], axis=0)
-    return tf.broadcast_to(x, shape)
+    return parameters_lib.broadcast_to_batch(self, x, event_ndims=int(event))

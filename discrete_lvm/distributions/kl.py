@@ -16,6 +16,7 @@ from discrete_lvm.distributions import exp_gumbel_softmax
 from discrete_lvm.distributions import gumbel_softmax
 from discrete_lvm.distributions import logit_relaxed_bernoulli
 from discrete_lvm.distributions import one_hot_distribution
+from discrete_lvm.distributions import parameters
 from discrete_lvm.distributions import relaxation
 from discrete_lvm.distributions import relaxed_bernoulli
 from discrete_lvm.ops import floats
@@ -252,11 +253,7 @@ def _class_logits(distribution):
         [tf.math.log_sigmoid(-logits), tf.math.log_sigmoid(logits)], axis=-1
     )
   # The batch of a relaxation may be that of its temperatures.
-  shape = tf.concat(
-      [distribution.batch_shape_tensor(), tf.shape(logits)[-1:]], axis=0
-  )
-  static_shape = distribution.batch_shape + logits.shape[-1:]
-  return tf.ensure_shape(tf.broadcast_to(logits, shape), static_shape)
+  return parameters.broadcast_to_batch(distribution, logits, event_ndims=1)
 
 
 def _unbounded(distribution):

@@ -93,3 +93,25 @@ def probs_assertions(probs):
 def simplex_tolerance(dtype):
   """Returns how far from one a rounded vector of probabilities may sum."""
   return 1e-5 if dtype.size >= 4 else 2e-2
+
+
+def broadcast_to_batch(distribution, x, event_ndims=0):
+  """Broadcasts what came of some parameters to the batch shape of all.
+
+  Args:
+    distribution: The distribution, whose other parameters may have more batch
+      dimensions.
+    x: `Tensor`, shape `[..., *event]`.
+    event_ndims: Python `int`, how many of its last dimensions are not batch.
+
+  Returns:
+    `Tensor`, shape `batch_shape + event`.
+  """
+  axis = x.shape.rank - event_ndims
+  static_shape = distribution.batch_shape + x.shape[axis:]
+  if static_shape.is_fully_defined() and x.shape == static_shape:
+    return x
+  shape = tf.concat(
+      [distribution.batch_shape_tensor(), tf.shape(x)[axis:]], axis=0
+  )
+  return tf.ensure_shape(tf.broadcast_to(x, shape), static_shape)

@@ -115,20 +115,15 @@ class StraightThroughOneHotCategorical(one_hot_distribution.OneHotDistribution):
     )
 
   def _float_logits(self):
-    return self._broadcast(super()._float_logits())
+    # A batch of temperatures may be more than the batch of logits.
+    return parameters_lib.broadcast_to_batch(
+        self, super()._float_logits(), event_ndims=1
+    )
 
   def _mean(self):
-    return self._broadcast(super()._mean())
-
-  def _broadcast(self, x):
-    """Broadcasts `[..., K]` of the parameters to the batch of temperatures."""
-    if self._temperature is None:
-      return x
-    shape = tf.concat(
-        [self.batch_shape_tensor(), self.event_shape_tensor()], axis=0
+    return parameters_lib.broadcast_to_batch(
+        self, super()._mean(), event_ndims=1
     )
-    x = tf.broadcast_to(x, shape)
-    return tf.ensure_shape(x, self.batch_shape + self.event_shape)
 
   def _sample_n(self, n, seed=None):
     seed = tfp.random.sanitize_seed(

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from discrete_lvm.layers import protocol
 from discrete_lvm.layers.token_embedding import check_tokens
 
 
@@ -92,18 +93,11 @@ class AntiCausal(keras.layers.Layer):
     axis = -1 if inputs.dtype.is_integer else -2
     kwargs = {}
     if context is not None:
-      self._check_context(inputs.shape[axis], context.shape)
+      protocol.check_positions(context, inputs.shape[axis])
       # The outputs that are kept are those one position later.
       kwargs['context'] = _reverse_and_pad(context, -2, before=1)
     outputs = self.network(_reverse_and_pad(inputs, axis, after=1), **kwargs)
     return tf.reverse(outputs[..., 1:, :], [-2])
-
-  def _check_context(self, length, shape):
-    if shape.rank < 2 or not shape[-2:-1].is_compatible_with([length]):
-      raise ValueError(
-          f'Expected `context` of shape [..., {length}, F], with the positions '
-          f'of the inputs; received shape {shape}.'
-      )
 
   def get_config(self):
     return {

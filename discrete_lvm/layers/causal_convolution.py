@@ -149,10 +149,9 @@ class CausalConvolution(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
+    protocol.check_context(self._context_layer is not None, context)
     values = sequences.shift(self._embedding(inputs))
-    protocol.check_context(
-        self._context_layer is not None, context, values.shape[-2]
-    )
+    protocol.check_positions(context, values.shape[-2])
     if context is not None:
       values += self._context_layer(context)
     num_taps = self._config['kernel_size']
@@ -187,9 +186,8 @@ class CausalConvolution(keras.layers.Layer):
       ValueError: If the layer is not built, or as the call raises.
     """
     protocol.check_built(self)
-    protocol.check_context(
-        self._context_layer is not None, context, length, may_be_longer=True
-    )
+    protocol.check_context(self._context_layer is not None, context)
+    protocol.check_positions(context, length, may_be_longer=True)
     units = self._config['units']
     batch_shape = tf.convert_to_tensor(batch_shape, tf.int32)
     pasts = []

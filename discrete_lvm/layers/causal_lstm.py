@@ -130,10 +130,9 @@ class CausalLSTM(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
+    protocol.check_context(self._context_layer is not None, context)
     values = sequences.shift(self._embedding(inputs))
-    protocol.check_context(
-        self._context_layer is not None, context, values.shape[-2]
-    )
+    protocol.check_positions(context, values.shape[-2])
     if context is not None:
       values += self._context_layer(context)
     for i in range(len(self._kernels)):
@@ -173,9 +172,8 @@ class CausalLSTM(keras.layers.Layer):
       ValueError: If the layer is not built, or as the call raises.
     """
     protocol.check_built(self)
-    protocol.check_context(
-        self._context_layer is not None, context, length, may_be_longer=True
-    )
+    protocol.check_context(self._context_layer is not None, context)
+    protocol.check_positions(context, length, may_be_longer=True)
     memories = [self._zeros(i, batch_shape) for i in range(len(self._kernels))]
     context = sequences.kept(context)
     return CausalLSTMState(tf.zeros([], tf.int32), tuple(memories), context)

@@ -66,32 +66,45 @@ def check_length(expected, length):
     )
 
 
-def check_context(has_context, context, length=None, may_be_longer=False):
+def check_context(has_context, context):
   """Raises if a context is there or missing, other than when built.
 
   Args:
     has_context: Python `bool`: whether the layer was built with one.
     context: `Tensor` or None.
-    length: Python `int`, int32 `Tensor`, or None: the positions that it needs.
-    may_be_longer: Python `bool`: whether it may have more of them.
 
   Raises:
-    ValueError: If the two disagree, or the context is known to have other
-      positions. (One would broadcast.)
+    ValueError: If the two disagree.
   """
   if (context is None) == has_context:
     raise ValueError(
         f'Expected {"a" if has_context else "no"} `context`, as when the layer '
         f'was built; received {"none" if context is None else "one"}.'
     )
+
+
+def check_positions(context, length, may_be_longer=False):
+  """Raises if a context has other positions than the inputs.
+
+  One position would broadcast to all of them in a call, but not in a cache.
+
+  Args:
+    context: `Tensor`, shape `[..., length, F]`, or None.
+    length: Python `int`, int32 `Tensor`, or None: the positions of the inputs.
+    may_be_longer: Python `bool`: whether the context may have more of them.
+
+  Raises:
+    ValueError: If they are known to differ.
+  """
+  if context is None:
+    return
   length = None if length is None else tf.get_static_value(length)
-  if context is None or length is None:
-    return
   shape = tf.TensorShape(context.shape)
-  found = shape[-2] if shape.rank > 1 else 0
-  if found is None or found == length or (may_be_longer and found > length):
-    return
-  raise ValueError(
-      f'Expected `context` of shape [..., {length}, F], with the positions of '
-      f'the inputs; received shape {shape}.'
-  )
+  fits = shape.rank > 1
+  if fits and None not in (shape[-2], length):
+    fits = shape[-2] == length or (may_be_longer and shape[-2] > length)
+  if not fits:
+    raise ValueError(
+        f'Expected `context` of shape [..., {length}, F], with the positions '
+        f'of the inputs; received shape {shape}.'
+    )

@@ -129,9 +129,8 @@ class TransformerStack(keras.layers.Layer):
       )
 
   def call(self, x, context=None):
-    protocol.check_context(
-        self._context_layer is not None, context, x.shape[-2]
-    )
+    protocol.check_context(self._context_layer is not None, context)
+    protocol.check_positions(context, x.shape[-2])
     if context is not None:
       x += self._context_layer(context)
     if self._learns_positions:
@@ -154,9 +153,8 @@ class TransformerStack(keras.layers.Layer):
     Raises:
       ValueError: If no length is known, or as the call raises.
     """
-    protocol.check_context(
-        self._context_layer is not None, context, length, may_be_longer=True
-    )
+    protocol.check_context(self._context_layer is not None, context)
+    protocol.check_positions(context, length, may_be_longer=True)
     projected = None if context is None else self._context_layer(context)
     if length is None:
       length = self._default_length(context)
