@@ -17,10 +17,12 @@ outputs start at the mean image.
 
 The table has, in nats and with exact samples whatever the estimator relaxes:
 the negative ELBO on the whole training set; on the whole test set the negative
-ELBO, and the bound of 100 samples; the evaluations of the decoder in a step for
-each example; and the median milliseconds of a step. Estimators that do not take
-such latents are left out of 'all', with their reason, and so are those of more
-evaluations than --max_evaluations; given by name, the former are refused.
+ELBO, the bound of 100 samples, and the rate, the KL of the posterior from the
+prior (N log K where the codes are certain and the prior uniform, 0 where they
+tell nothing); the evaluations of the decoder in a step for each example; and
+the median milliseconds of a step. Estimators that do not take such latents are
+left out of 'all', with their reason, and so are those of more evaluations than
+--max_evaluations; given by name, the former are refused.
 
 It leaves in the output directory NETWORK/ESTIMATOR/seed_SEED with config.json,
 metrics.jsonl, TensorBoard's event files, checkpoints and results.json of each
@@ -83,11 +85,11 @@ flags.set_default(shared_flags.NUM_STEPS, 2000)
 flags.set_default(shared_flags.BATCH_SIZE, 100)
 flags.set_default(shared_flags.NUM_IMPORTANCE_SAMPLES, 100)
 
-# What makes a run the run that it is, beside its names and its seed.
 _COLUMNS = (
     ('train_elbo', 'train, ELBO', -1, 2),
     ('test_elbo', 'test, ELBO', -1, 2),
     ('test_bound', 'test, bound', -1, 2),
+    ('test_rate', 'test, rate', 1, 2),
     ('step', 'steps', 1, 0),
     ('evaluations', 'evaluations', 1, 0),
     ('milliseconds', 'ms a step', 1, 2),
@@ -174,9 +176,9 @@ def run(
     seed: Python `int`, seed of the weights, the batches and all noise.
 
   Returns:
-    What `results.json` holds: 'train_elbo', 'test_elbo' and 'test_bound' in
-    nats, 'milliseconds' of a step, the step, and the seconds of training (both
-    of the last part, if it was resumed).
+    What `results.json` holds: 'train_elbo', 'test_elbo', 'test_bound' and
+    'test_rate' in nats, 'milliseconds' of a step, the step, and the seconds of
+    training (both of the last part, if it was resumed).
 
   Raises:
     ValueError: If the directory of the run is that of another config.
@@ -237,6 +239,7 @@ def run(
         'train_elbo': train['elbo'],
         'test_elbo': test['elbo'],
         'test_bound': test['bound'],
+        'test_rate': test['rate'],
     }
     if timer.milliseconds is not None:
       measures['milliseconds'] = timer.milliseconds
@@ -297,11 +300,12 @@ def _drawn(images, binarization):
 def _report(tables):
   seeds = runs.seeds()
   caption = (
-      f'Negative, in nats: mean (least to most) over seeds {seeds[0]} to '
-      f'{seeds[-1]}; batch {shared_flags.BATCH_SIZE.value}. Bound: of '
-      f'{shared_flags.NUM_IMPORTANCE_SAMPLES.value} samples. Evaluations of '
-      'the decoder in a step, for an example. Milliseconds: median, beside '
-      'whatever else the machine did.'
+      'In nats, ELBO and bound negative: mean (least to most) over seeds '
+      f'{seeds[0]} to {seeds[-1]}; batch {shared_flags.BATCH_SIZE.value}. '
+      f'Bound: of {shared_flags.NUM_IMPORTANCE_SAMPLES.value} samples. Rate: '
+      'KL of the posterior from the prior. Evaluations of the decoder in a '
+      'step, for an example. Milliseconds: median, beside whatever else the '
+      'machine did.'
   )
   dataset = image_flags.DATASET.value
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)

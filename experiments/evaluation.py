@@ -86,8 +86,8 @@ def bounds(
     seed: As for `ops.as_seed`.
 
   Returns:
-    'elbo' and 'bound', of one and of all samples: means over the examples, in
-    nats.
+    'elbo' and 'bound', of one and of all samples, and 'rate', the KL of the
+    posterior from the prior: means over the examples, in nats.
   """
 
   @tf.function
@@ -97,11 +97,11 @@ def bounds(
     )
     bound = dlvm.objectives.importance_weighted_bound(log_weights)
     elbo = tf.reduce_mean(log_weights, axis=0)
-    return tf.reduce_sum(elbo), tf.reduce_sum(bound)
+    rate = dlvm.ops.categorical_kl(model.encode(batch), model.prior_logits)
+    return [tf.reduce_sum(values) for values in (elbo, bound, rate)]
 
-  sums, size = np.zeros(2), 0
+  sums, size = np.zeros(3), 0
   for index, batch in batches.enumerate():
     sums += np.float64(add_up(batch, index))
     size += batch.shape[0]
-  elbo, bound = sums / size
-  return {'elbo': elbo, 'bound': bound}
+  return dict(zip(('elbo', 'bound', 'rate'), sums / size, strict=True))

@@ -193,6 +193,7 @@ def print_results(found: Mapping[str, Any]) -> None:
   for label, name, sign in (
       (f'{bound} [nats]', 'importance_weighted_bound', -1),
       ('negative ELBO [nats]', 'elbo', -1),
+      ('rate [nats]', 'rate', 1),
       ('soft-hard gap [nats]', 'soft_hard_gap', 1),
       ('perplexity of a latent', 'code_perplexity', 1),
       ('share of the classes in use', 'code_usage', 1),

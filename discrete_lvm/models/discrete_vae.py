@@ -120,6 +120,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
           initializer='zeros',
       )
     self._elbo = metrics.MeanWithError(name='elbo')
+    self._mean_rate = keras.metrics.Mean(name='rate')
     self._bound = metrics.MeanWithError(name='importance_weighted_bound')
     self._effective_sample_size = keras.metrics.Mean(
         name='effective_sample_size'
@@ -345,7 +346,9 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     estimate = batching.stream_samples(
         draw, self.num_importance_samples, batch_size
     )
-    self._elbo.update_state(objectives.elbo(-distortion, self._rate(logits)))
+    rate = self._rate(logits)
+    self._elbo.update_state(objectives.elbo(-distortion, rate))
+    self._mean_rate.update_state(rate)
     self._gap.update_state(hard - soft)
     self._bound.update_state(estimate.bound)
     self._effective_sample_size.update_state(estimate.effective_sample_size)
@@ -356,14 +359,16 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
 
     Returns:
       A dict of scalars: 'elbo' and 'importance_weighted_bound', each with the
-      standard error of its mean over the examples ('..._stderr');
-      'effective_sample_size', the mean over the examples of that of the bound;
-      'soft_hard_gap', by how much the estimator's values, of the distortion or
-      of the bound, are too good; 'code_perplexity' and 'code_usage'.
+      standard error of its mean over the examples ('..._stderr'); 'rate', the
+      KL of the posterior from the prior; 'effective_sample_size', the mean over
+      the examples of that of the bound; 'soft_hard_gap', by how much the
+      estimator's values, of the distortion or of the bound, are too good;
+      'code_perplexity' and 'code_usage'.
     """
     return {
         **self._elbo.result(),
         **self._bound.result(),
+        'rate': self._mean_rate.result(),
         'effective_sample_size': self._effective_sample_size.result(),
         'soft_hard_gap': self._gap.result(),
         **self._code_usage.result(),

@@ -48,6 +48,8 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
       for key in ('train_elbo', 'test_elbo', 'test_bound'):
         self.assertBetween(-run[key], 25, 35)
       self.assertLess(run['test_elbo'], run['test_bound'])
+      # After four steps the posterior is all but uniform; at most 3 log 2.
+      self.assertBetween(run['test_rate'], 0, 3 * np.log(2))
       self.assertGreater(run['milliseconds'], 0)
 
     lines = (self.output_dir / 'results.md').read_text().splitlines()
@@ -58,7 +60,11 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
         cells[3],
         f'{np.mean(bounds):.2f} ({min(bounds):.2f} to {max(bounds):.2f})',
     )
-    self.assertSequenceEqual(cells[4:6], ['4', '1'])
+    rates = [run['test_rate'] for run in found]
+    self.assertEqual(
+        cells[4], f'{np.mean(rates):.2f} ({min(rates):.2f} to {max(rates):.2f})'
+    )
+    self.assertSequenceEqual(cells[5:7], ['4', '1'])
     self.assertGreater(np.std(self.picture('bounds.png')), 5)
     config = json.loads(
         (self.output_dir / run_dir / 'seed_1' / 'config.json').read_text()

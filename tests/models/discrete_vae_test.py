@@ -437,6 +437,7 @@ class KerasTest(tf.test.TestCase, parameterized.TestCase):
             'elbo_stderr',
             'importance_weighted_bound',
             'importance_weighted_bound_stderr',
+            'rate',
             'effective_sample_size',
             'soft_hard_gap',
             'code_perplexity',
@@ -444,6 +445,8 @@ class KerasTest(tf.test.TestCase, parameterized.TestCase):
         },
         result,
     )
+    kl = ops.categorical_kl(model.encode(X), None)
+    self.assertAllClose(result['rate'], tf.reduce_sum(kl) / len(X), rtol=1e-4)
     exact = _exact_log_evidence(model, X).mean()
     self.assertLess(result['elbo'], exact + 4 * result['elbo_stderr'])
     self.assertLess(
