@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm.layers import critics
+from discrete_lvm.layers import given_networks
 from discrete_lvm.ops import floats
 
 
@@ -51,7 +52,7 @@ class ConcatenatedCritic(keras.layers.Layer):
 
   def build(self, x_shape, y_shape):
     size = sum(critics.check_features(x_shape, y_shape))
-    critics.build_network(self.network, (None, size))
+    given_networks.build(self.network, (None, size))
 
   def call(self, x, y):
     x, y = x[..., tf.newaxis, :, :], y[..., :, tf.newaxis, :]

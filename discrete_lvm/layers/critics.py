@@ -39,18 +39,6 @@ def check_features(x_shape, y_shape):
   return tuple(sizes)
 
 
-def build_network(network, shape):
-  """Builds a network for any size of the batch.
-
-  Args:
-    network: Keras layer.
-    shape: Shape of its inputs, the batch first.
-  """
-  if not network.built:
-    # A call builds any layer, also one that makes its weights in its own.
-    network(keras.KerasTensor((None, *shape[1:]), 'float32'))
-
-
 def inner_products(x, y):
   """Returns the score of each y with each x.
 

@@ -3,6 +3,7 @@
 import keras
 
 from discrete_lvm.layers import critics
+from discrete_lvm.layers import given_networks
 from discrete_lvm.ops import floats
 
 
@@ -40,7 +41,7 @@ class LogBaseline(keras.layers.Layer):
     self.network = critics.check_network(network, 'network')
 
   def build(self, input_shape):
-    critics.build_network(self.network, input_shape)
+    given_networks.build(self.network, input_shape)
 
   def call(self, inputs):
     outputs = floats.at_least_float32(self.network(inputs))

@@ -3,6 +3,7 @@
 import keras
 
 from discrete_lvm.layers import critics
+from discrete_lvm.layers import given_networks
 from discrete_lvm.ops import floats
 
 
@@ -51,8 +52,8 @@ class SeparableCritic(keras.layers.Layer):
     self.y_network = critics.check_network(y_network, 'y_network')
 
   def build(self, x_shape, y_shape):
-    critics.build_network(self.x_network, x_shape)
-    critics.build_network(self.y_network, y_shape)
+    given_networks.build(self.x_network, x_shape)
+    given_networks.build(self.y_network, y_shape)
 
   def call(self, x, y):
     # The sum of many products, a log-ratio, is not for 16 bits.

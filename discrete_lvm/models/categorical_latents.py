@@ -111,8 +111,10 @@ class CategoricalLatents(latents.Latents):
   def kl(self, params):
     return ops.categorical_kl(params)
 
-  def expect(self, params, objective, seed):
-    return self.estimator(params, objective=objective, seed=seed)
+  def expect(self, params, objective, seed, training=True):
+    return self.estimator(
+        params, objective=objective, seed=seed, training=training
+    )
 
   def autoregressive(self, network):
     return distributions.AutoregressiveCategorical(

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from discrete_lvm import distributions
+from discrete_lvm.layers import given_networks
 from discrete_lvm.models import batching
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
@@ -170,7 +171,7 @@ class PixelDecoder(Decoder):
     height, width = context.shape[-3:-1]
     low, high = self._pixel_range
     return distributions.Autoregressive(
-        self.causal_network,
+        given_networks.in_mode(self.causal_network, training),
         self._distribution,
         [height, width, 1],
         context=context,
@@ -241,7 +242,7 @@ class TokenDecoder(Decoder):
   def distribution(self, z, training=False):
     context = self(z, training=training)
     return distributions.AutoregressiveCategorical(
-        self.causal_network,
+        given_networks.in_mode(self.causal_network, training),
         context.shape[-2],
         self.num_classes,
         context,

@@ -9,6 +9,7 @@ from tensorflow_probability import distributions as tfd
 from discrete_lvm import metrics
 from discrete_lvm import objectives
 from discrete_lvm import ops
+from discrete_lvm.layers import given_networks
 from discrete_lvm.models import batching
 from discrete_lvm.models import decoders
 from discrete_lvm.models import latent_variable_model
@@ -153,7 +154,8 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       ValueError: If the features do not fit the latents.
     """
     self._build_for(x)
-    return self.latents(self.encoder(x, training=training))
+    params = self.latents(self.encoder(x, training=training))
+    return tf.nest.map_structure(lambda p: tf.cast(p, tf.float32), params)
 
   def decode(self, z: tf.Tensor, training: bool = False) -> tfd.Distribution:
     """Makes the distribution `p(x | z)`.
@@ -173,11 +175,14 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
     )
     return self.decoder.distribution(z, training=training)
 
-  def prior(self, auxiliary: bool = False) -> tfd.Distribution:
+  def prior(
+      self, auxiliary: bool = False, training: bool = False
+  ) -> tfd.Distribution:
     """Makes the prior of the latents.
 
     Args:
       auxiliary: Python `bool`: whether to make the auxiliary prior.
+      training: Python `bool`, passed to the network of the auxiliary prior.
 
     Returns:
       Distribution of event shape `[length, dim]`.
@@ -191,7 +196,8 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       raise ValueError(
           'Expected a model with an `auxiliary_prior`; received one without.'
       )
-    return self.latents.autoregressive(self.auxiliary_prior)
+    network = given_networks.in_mode(self.auxiliary_prior, training)
+    return self.latents.autoregressive(network)
 
   def sample(
       self, num_samples: int, seed: Any, auxiliary: bool = False
@@ -267,6 +273,7 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
             self.decode(z, training=training), batch
         ),
         seed,
+        training=training,
     )
     terms = {'distortion': distortion, 'rate': rate}
     if training and self.rate_control is not None:
@@ -275,8 +282,8 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       z = self.latents.posterior(params).sample(
           seed=ops.fold_in(seed, 'auxiliary_prior')
       )
-      log_prob = self.prior(auxiliary=True).log_prob(tf.stop_gradient(z))
-      terms['auxiliary_prior'] = -log_prob
+      prior = self.prior(auxiliary=True, training=training)
+      terms['auxiliary_prior'] = -prior.log_prob(tf.stop_gradient(z))
     return terms
 
   def _sampler(self, batch, seed, auxiliary=False):
@@ -301,7 +308,9 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
     def draw(size, index):
       z = posterior.sample(size, seed=ops.fold_in(seed, index))
       log_q = posterior.log_prob(z)
-      log_ratios = [prior.log_prob(z) - log_q for prior in priors]
+      log_ratios = [
+          tf.cast(prior.log_prob(z), log_q.dtype) - log_q for prior in priors
+      ]
       distortion = -likelihoods.log_prob(self.decode(z), batch)
       return [distortion, *log_ratios]
 

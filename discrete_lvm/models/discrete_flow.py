@@ -1,7 +1,6 @@
 """A discrete flow over a base distribution of tokens."""
 
 from collections.abc import Sequence
-import functools
 import math
 from typing import Any
 
@@ -12,6 +11,7 @@ from tensorflow_probability import distributions as tfd
 from discrete_lvm import distributions
 from discrete_lvm import metrics
 from discrete_lvm import ops
+from discrete_lvm.layers import given_networks
 from discrete_lvm.models import flow_bijector
 from discrete_lvm.models import flow_stack
 from discrete_lvm.models import model
@@ -328,9 +328,7 @@ class DiscreteFlow(model.Model):
       return distributions.FactorizedCategorical(
           self.base_logits.value, dtype=dtype
       )
-    network = self.base
-    if training:
-      network = functools.partial(network, training=True)
+    network = given_networks.in_mode(self.base, training)
     return distributions.AutoregressiveCategorical(
         network, self.length, self.num_classes, context, dtype=dtype
     )

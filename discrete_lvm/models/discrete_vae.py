@@ -11,6 +11,7 @@ from discrete_lvm import estimators
 from discrete_lvm import metrics
 from discrete_lvm import objectives
 from discrete_lvm import ops
+from discrete_lvm.layers import given_networks
 from discrete_lvm.models import batching
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
@@ -129,14 +130,11 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     self._code_usage = metrics.CodeUsage(num_latents, num_classes)
 
   def build(self, input_shape):
-    if not self.encoder.built:
-      self.encoder.build(input_shape)
-    if not self.decoder.built:
-      self.decoder.build((None, self.num_latents, self.num_classes))
+    codes_shape = (None, self.num_latents, self.num_classes)
+    given_networks.build(self.encoder, input_shape)
+    given_networks.build(self.decoder, codes_shape)
     if not self.estimator.built:
-      self.estimator.build(
-          (None, self.num_latents, self.num_classes), input_shape
-      )
+      self.estimator.build(codes_shape, input_shape)
 
   def encode(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
     """Computes the logits of the posterior `q(z | x)`.

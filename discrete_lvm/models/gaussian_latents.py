@@ -165,7 +165,8 @@ class GaussianLatents(latents.Latents):
     loc, scale = params
     return ops.gaussian_ar1_kl_terms(loc, scale, self.alpha)
 
-  def expect(self, params, objective, seed):
+  def expect(self, params, objective, seed, training=True):
+    del training  # No estimator gathers anything.
     return objective(self.posterior(params).sample(seed=seed))
 
   def autoregressive(self, network):

@@ -65,7 +65,11 @@ class Latents(keras.layers.Layer, abc.ABC):
 
   @abc.abstractmethod
   def expect(
-      self, params: Any, objective: Objective, seed: tf.Tensor
+      self,
+      params: Any,
+      objective: Objective,
+      seed: tf.Tensor,
+      training: bool = True,
   ) -> tf.Tensor:
     """Estimates `E_q[objective(z)]`, with its gradient.
 
@@ -74,6 +78,8 @@ class Latents(keras.layers.Layer, abc.ABC):
       objective: Function of latents `[..., batch, length, dim]` to values
         `[..., batch]`.
       seed: int32 `Tensor`, shape `[2]`.
+      training: Python `bool`, whether what an estimator gathers from one call
+        for the next is updated.
 
     Returns:
       float32 `Tensor`, shape `[batch]`, whose gradient, for the parameters and

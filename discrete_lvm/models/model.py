@@ -58,7 +58,12 @@ class Model(keras.Model, abc.ABC):
     """
     # Keras clears them when a model is called, and ours calls its parts.
     self._clear_losses()
-    terms = self._loss_terms(batch, training, self._seed(seed))
+    terms = {
+        name: tf.cast(term, tf.float32)
+        for name, term in self._loss_terms(
+            batch, training, self._seed(seed)
+        ).items()
+    }
     if training and self.losses:
       total = tf.add_n([tf.cast(loss, tf.float32) for loss in self.losses])
       any_term = next(iter(terms.values()))
@@ -67,7 +72,7 @@ class Model(keras.Model, abc.ABC):
 
   @abc.abstractmethod
   def _loss_terms(self, batch, training, seed):
-    """Returns the terms named in `_term_names`, float32 of shape `[batch]`."""
+    """Returns the terms named in `_term_names`, of shape `[batch]`."""
 
   @abc.abstractmethod
   def update_metrics(self, batch: tf.Tensor, *, seed: Any = None) -> None:
@@ -132,6 +137,47 @@ class Model(keras.Model, abc.ABC):
     strategy_checks.check_fit(
         self.distribute_strategy, self.optimizer, self.jit_compile
     )
+
+  def fit(self, *args, **kwargs):
+    """Trains as `keras.Model.fit` does, on examples that weigh the same.
+
+    Args:
+      *args: Arguments of `keras.Model.fit`.
+      **kwargs: Arguments of `keras.Model.fit`.
+
+    Returns:
+      The history of `keras.Model.fit`.
+
+    Raises:
+      ValueError: If there are sample or class weights.
+    """
+    self._check_weights(kwargs)
+    return super().fit(*args, **kwargs)
+
+  def evaluate(self, *args, **kwargs):
+    """Evaluates as `keras.Model.evaluate` does, each example like the others.
+
+    Args:
+      *args: Arguments of `keras.Model.evaluate`.
+      **kwargs: Arguments of `keras.Model.evaluate`.
+
+    Returns:
+      The metrics, as `keras.Model.evaluate` does.
+
+    Raises:
+      ValueError: If there are sample weights.
+    """
+    self._check_weights(kwargs)
+    return super().evaluate(*args, **kwargs)
+
+  def _check_weights(self, kwargs):
+    """Raises if there are weights, which Keras drops where there is no y."""
+    for name in ('sample_weight', 'class_weight'):
+      if kwargs.get(name) is not None:
+        raise ValueError(
+            'Expected data without sample weights, as all examples weigh the '
+            f'same for {type(self).__name__}; received a `{name}`.'
+        )
 
   def train_step(self, data):
     batch = self._get_batch(data)

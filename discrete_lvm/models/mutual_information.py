@@ -9,6 +9,7 @@ import tensorflow as tf
 from discrete_lvm import metrics
 from discrete_lvm import objectives
 from discrete_lvm import ops
+from discrete_lvm.layers import given_networks
 from discrete_lvm.models import model
 from discrete_lvm.models import serialization
 
@@ -29,7 +30,9 @@ class MutualInformation(model.Model):
   """Trains a critic on pairs (x, y) to estimate their mutual information.
 
   The loss of a batch of K pairs is its negative bound, the same for each pair:
-  so a batch is one draw of the bound, whose bias and variance depend on K.
+  so a batch is one draw of the bound, whose bias and variance depend on K. One
+  pair alone, as the last batch may be, says nothing: its loss is 0, and the
+  metrics leave it out.
   Under a strategy each replica has the bound of its own pairs.
 
   Args:
@@ -109,15 +112,21 @@ class MutualInformation(model.Model):
     self._bound = metrics.MeanWithError(name='bound')
 
   def build(self, input_shape):
+    if len(input_shape) != 2 or any(
+        not isinstance(shape, tuple | list | tf.TensorShape)
+        for shape in input_shape
+    ):
+      raise ValueError(
+          f'Expected a pair of shapes, of x and of y; received {input_shape}.'
+      )
     x_shape, y_shape = input_shape
-    if not self.critic.built:
-      self.critic.build(x_shape, y_shape)
-    if self.log_baseline is not None and not self.log_baseline.built:
-      self.log_baseline.build(y_shape)
+    given_networks.build(self.critic, x_shape, y_shape)
+    if self.log_baseline is not None:
+      given_networks.build(self.log_baseline, y_shape)
 
   def call(self, inputs, training=False):
     x, y = _get_pair(inputs)
-    return self.critic(x, y)
+    return self.critic(x, y, training=training)
 
   def bound(self, batch: Any) -> tf.Tensor:
     """Computes the bound of a batch.
@@ -133,26 +142,28 @@ class MutualInformation(model.Model):
     """
     return self._scores_and_bound(batch)[1]
 
-  def _scores_and_bound(self, batch):
+  def _scores_and_bound(self, batch, training=False):
     x, y = _get_pair(batch)
     if not self.built:  # `fit` goes by way of `loss_terms`, not of `call`.
       self.build((x.shape, y.shape))
-    scores = self.critic(x, y)
+    scores = self.critic(x, y, training=training)
     options = {}
     if self.log_baseline is not None:
-      options['log_baseline'] = self.log_baseline(y)
+      options['log_baseline'] = self.log_baseline(y, training=training)
     if self.alpha is not None:
       options['alpha'] = self.alpha
     return scores, _BOUNDS[self.bound_name](scores, **options)
 
   def _loss_terms(self, batch, training, seed):
-    scores, bound = self._scores_and_bound(batch)
+    scores, bound = self._scores_and_bound(batch, training)
     if self.bound_name == 'jensen_shannon':
       # The value to report, with the gradient to follow.
       bound = ops.straight_through(
           bound, objectives.jensen_shannon_objective(scores)
       )
-    return {'negative_bound': tf.fill(tf.shape(scores)[:1], -bound)}
+    size = tf.shape(scores)[:1]
+    bound = tf.where(size[0] > 1, bound, tf.zeros_like(bound))
+    return {'negative_bound': tf.fill(size, -bound)}
 
   def update_metrics(self, batch: Any, *, seed: Any = None) -> None:
     """Updates the metrics of `evaluate` with the bound of a batch.
@@ -162,7 +173,10 @@ class MutualInformation(model.Model):
       seed: Not used: there is no noise.
     """
     del seed
-    self._bound.update_state(self.bound(batch)[tf.newaxis])
+    scores, bound = self._scores_and_bound(batch)
+    self._bound.update_state(
+        bound[tf.newaxis], sample_weight=tf.shape(scores)[:1] > 1
+    )
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """Returns what `evaluate` reports, in nats.

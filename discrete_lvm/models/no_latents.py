@@ -67,8 +67,8 @@ class NoLatents(latents.Latents):
   def kl(self, params):
     return tf.zeros_like(params)
 
-  def expect(self, params, objective, seed):
-    del seed  # Nothing is drawn.
+  def expect(self, params, objective, seed, training=True):
+    del seed, training  # Nothing is drawn.
     return objective(params)
 
   def autoregressive(self, network: Any):

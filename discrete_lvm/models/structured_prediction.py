@@ -12,6 +12,7 @@ from discrete_lvm import estimators
 from discrete_lvm import metrics
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator as estimator_lib
+from discrete_lvm.layers import given_networks
 from discrete_lvm.models import batching
 from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
@@ -161,8 +162,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     shape = _get_x(input_shape)
     codes_shape = (None, self.num_latents, self.num_classes)
     for network in [*self.networks, self.decoder]:
-      if not network.built:
-        network.build(shape)
+      given_networks.build(network, shape)
       shape = codes_shape
     params = self.decoder(keras.KerasTensor(codes_shape, 'float32'))
     y_size = self._distribution(

@@ -109,6 +109,25 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
     for gradient in gradients:
       self.assertGreater(np.abs(gradient).max(), 0)
 
+  def test_expectation_moves_what_an_estimator_gathers_in_training_alone(self):
+    estimator = estimators.MovingAverageBaseline()
+    latents = models.CategoricalLatents(6, 3, delta=0.4, estimator=estimator)
+    params = latents(FEATURES)
+
+    def gathered(training):
+      latents.expect(
+          params,
+          lambda z: 7.0 + tf.reduce_sum(z, [-2, -1]),
+          [0, 1],
+          training=training,
+      )
+      return [v.numpy() for v in estimator.non_trainable_variables]
+
+    before = gathered(True)
+    self.assertNotAllClose(before, gathered(True))
+    before = gathered(True)
+    self.assertAllEqual(before, gathered(False))
+
   @parameterized.parameters('alpha', 'alphas')
   def test_auxiliary_prior_of_zero_outputs_is_the_prior(self, family):
     latents = FAMILIES[family]()

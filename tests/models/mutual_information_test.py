@@ -97,6 +97,26 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
     # Of two normal coordinates at a signal of four times the noise.
     self.assertLess(after['bound'], np.log(5) + 4 * after['bound_stderr'])
 
+  @parameterized.parameters('nwj', 'donsker_varadhan', 'jensen_shannon')
+  def test_leaves_out_a_last_batch_of_one_pair(self, bound):
+    model = _model(bound)
+    model.compile(keras.optimizers.SGD(1e-2))
+    x, y = _batch(size=2 * K + 1)
+    expected = model.evaluate(
+        x[:-1], y[:-1], batch_size=K, verbose=0, return_dict=True
+    )
+    self.assertAllClose(
+        model.evaluate(x, y, batch_size=K, verbose=0, return_dict=True),
+        expected,
+    )
+    before = [w.numpy() for w in model.trainable_variables]
+    (loss,) = model.fit(x[:1], y[:1], verbose=0).history['loss']
+    self.assertEqual(loss, 0)
+    for old, new in zip(before, model.trainable_variables, strict=True):
+      self.assertAllEqual(old, new)
+    (loss,) = model.fit(x, y, batch_size=K, verbose=0).history['loss']
+    self.assertTrue(np.isfinite(loss))
+
   @parameterized.parameters('interpolated', 'jensen_shannon')
   def test_survives_a_file(self, bound):
     model = _model(bound)
@@ -131,6 +151,8 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, message):
         models.MutualInformation(layers.BilinearCritic(), bound, **kwargs)
     model = _model('nwj')
+    with self.assertRaisesRegex(ValueError, 'a pair of shapes, of x and of y'):
+      model.build((None, 3))
     with self.assertRaisesRegex(ValueError, r'batch \(x, y\); received'):
       model.loss_terms(_batch()[0])
     model.compile(training.FusedAdam(1e-2))

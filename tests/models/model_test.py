@@ -1,0 +1,82 @@
+"""What all models share in `fit` and `evaluate`."""
+
+from absl.testing import parameterized
+import keras
+import numpy as np
+import tensorflow as tf
+
+from discrete_lvm import layers
+from discrete_lvm import models
+from discrete_lvm import ops
+from discrete_lvm import training
+from tests.training import families
+
+
+def _sorting_and_cross_entropy():
+  network = keras.Sequential(
+      [
+          keras.layers.Flatten(),
+          keras.layers.Dense(families.LENGTH * families.K),
+          keras.layers.Reshape([families.LENGTH, families.K]),
+      ]
+  )
+  mask = ops.alternating_mask(families.LENGTH)
+  return models.DiscreteFlow(
+      [
+          layers.DiscreteSortingFlow(network, mask),
+          layers.DiscreteBipartiteFlow(
+              layers.BipartiteContextTable(families.K, mask, seed=0),
+              mask,
+              gradient='cross_entropy',
+          ),
+      ],
+      families.LENGTH,
+      families.K,
+      base=layers.MADE(families.K, hidden_units=[8], seed=1),
+  )
+
+
+class ModelTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(*families.FAMILIES)
+  def test_refuses_weights_of_examples(self, family):
+    model, data = families.make(family)
+    model.compile(keras.optimizers.SGD(0.1))
+    data = data if isinstance(data, tuple) else (data, None)
+    for name, weights in (
+        ('sample_weight', np.ones([32])),
+        ('class_weight', {0: 1.0, 1: 2.0}),
+    ):
+      with self.assertRaisesRegex(
+          ValueError, f'without sample weights.*received a `{name}`'
+      ):
+        model.fit(*data, **{name: weights})
+    with self.assertRaisesRegex(ValueError, 'without sample weights'):
+      model.evaluate(*data, sample_weight=np.ones([32]))
+    with self.assertRaisesRegex(ValueError, 'without sample weights'):
+      model.fit(*data, validation_data=(*data, np.ones([32])), verbose=0)
+
+  @parameterized.parameters(*families.FAMILIES, 'flows')
+  def test_losses_are_float32_under_float64(self, family):
+    keras.config.set_dtype_policy('float64')
+    self.addCleanup(keras.config.set_dtype_policy, 'float32')
+    if family == 'flows':
+      model, data = (
+          _sorting_and_cross_entropy(),
+          families.make('discrete_flow')[1],
+      )
+    else:
+      model, data = families.make(family)
+    model.compile(training.FusedAdam(1e-2))
+    fit_data = data if isinstance(data, tuple) else (data,)
+    before = model.evaluate(*fit_data, verbose=0, return_dict=True)
+    history = model.fit(*fit_data, epochs=2, verbose=0).history
+    after = model.evaluate(*fit_data, verbose=0, return_dict=True)
+    self.assertTrue(np.isfinite([*history['loss'], *after.values()]).all())
+    self.assertNotAllClose([*before.values()], [*after.values()])
+    for term in model.loss_terms(data, seed=[0, 1]).values():
+      self.assertEqual(term.dtype, tf.float32)
+
+
+if __name__ == '__main__':
+  tf.test.main()
