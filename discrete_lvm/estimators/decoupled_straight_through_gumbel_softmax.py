@@ -21,7 +21,8 @@ class DecoupledStraightThroughGumbelSoftmax(relaxation.Relaxation):
   As in the paper the temperatures divide the logits and not the noise, else
   that of the forward pass would do nothing. So the sample has the law
   `softmax(logits / forward_temperature)`: a high one explores, and only at 1 is
-  it that of `logits`. Biased, also for that law. At 1 and 1 it is
+  it that of `logits`. Models take it from `law_logits`, as for
+  `SlopeAnnealedStraightThrough`. Biased, also for that law. At 1 and 1 it is
   `StraightThroughGumbelSoftmax` at temperature 1. One evaluation of the
   objective.
 
@@ -61,10 +62,13 @@ class DecoupledStraightThroughGumbelSoftmax(relaxation.Relaxation):
         forward_temperature, 'forward_temperature'
     )
 
+  def law_logits(self, logits: tf.Tensor) -> tf.Tensor:
+    return logits / tf.cast(self.forward_temperature.value, logits.dtype)
+
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     noise = ops.perturb(tf.zeros_like(logits), seed=seed, noise=noise)
-    hard = ops.one_hot_argmax(logits / self.forward_temperature.value + noise)
+    hard = ops.one_hot_argmax(self.law_logits(logits) + noise)
     soft = tf.nn.softmax(logits / self.temperature.value + noise)
     codes = ops.straight_through(hard, soft)
     return estimator.evaluate(objective, codes)

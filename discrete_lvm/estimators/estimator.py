@@ -2,7 +2,10 @@
 
 import abc
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
+import contextvars
 
 import keras
 import tensorflow as tf
@@ -10,6 +13,9 @@ import tensorflow as tf
 from discrete_lvm import ops
 
 Objective = Callable[[tf.Tensor], tf.Tensor]
+
+# Whether an objective is evaluated whose values are to be weighed.
+_is_weighing = contextvars.ContextVar('is_weighing', default=False)
 
 
 class Estimator(keras.layers.Layer, abc.ABC):
@@ -21,14 +27,16 @@ class Estimator(keras.layers.Layer, abc.ABC):
   objective. So an objective may call an estimator again, on logits that it
   computes from its codes: that is a hierarchy. Estimators are Keras layers, so
   that what they own (a temperature, a baseline) is tracked and saved with the
-  model; they compute in float32 at the least under any policy. It is the first
-  derivative that is estimated: a second one of the values is none of the
-  expectation, but for `Exact`.
+  model; they compute in float32 under any policy. It is the first derivative
+  that is estimated: a second one of the values is none of the expectation, but
+  for `Exact`.
 
   With `num_samples` S above 1 the objective gets codes `[S, ..., N, K]` and
   returns `[S, ...]`. The value of an example is then the mean over its samples
   or, with `importance_weighted`, `-log mean_s exp(-objective_s)`: a bound of
-  `-log p(x)` for the objective `log q(z | x) - log p(x, z)`.
+  `-log p(x)` for the objective `log q(z | x) - log p(x, z)`. A bound of
+  estimates is no bound, so an objective that is weighted may call relaxations
+  alone; `models.StructuredPrediction` weighs joint samples of all layers.
 
   Args:
     num_samples: Number of samples S of an example, at least 1.
@@ -54,10 +62,11 @@ class Estimator(keras.layers.Layer, abc.ABC):
 
   Raises:
     ValueError: If `num_samples` is not a Python `int` of at least 1, if the
-      logits are not of shape `[..., N, K]` with a static K of at least 2, if
-      `objective` returns another shape than that of its codes less `[N, K]`,
-      if not exactly one of `seed` and `noise` is given, or if `noise` is of
-      another shape.
+      logits are not floating, of shape `[..., N, K]` with a static K of at
+      least 2, if `objective` returns another shape than that of its codes less
+      `[N, K]`, if not exactly one of `seed` and `noise` is given, if `noise` is
+      of another shape, or if it is called by an objective that is weighted, and
+      no relaxation.
   """
 
   # Whether all of the gradient flows through the codes. Then that of a function
@@ -140,12 +149,23 @@ class Estimator(keras.layers.Layer, abc.ABC):
   ) -> tf.Tensor:
     logits = tf.convert_to_tensor(logits)
     check_logits_shape(logits.shape)
+    if not logits.dtype.is_floating:
+      raise ValueError(
+          f'Expected floating `logits`; received {logits.dtype.name}.'
+      )
+    if _is_weighing.get() and not self._is_pathwise:
+      raise ValueError(
+          'Expected a relaxation within an objective that is importance '
+          f'weighted; received {type(self).__name__}.'
+      )
     logits = tf.cast(logits, tf.float32)
     if noise is not None:
       noise = self._check_noise(noise, logits)
-    return self._estimate_samples(
-        logits, objective, seed, noise, features=features, training=training
-    )
+    is_bound = self.importance_weighted and self.num_samples > 1
+    with _weighing() if is_bound else contextlib.nullcontext():
+      return self._estimate_samples(
+          logits, objective, seed, noise, features=features, training=training
+      )
 
   @abc.abstractmethod
   def _estimate(self, logits, objective, seed, noise, **context):
@@ -228,7 +248,12 @@ class Estimator(keras.layers.Layer, abc.ABC):
       raise ValueError(
           f'Expected `noise` of shape {expected}; received {noise.shape}.'
       )
-    return noise
+    return _with_shape(
+        noise,
+        expected,
+        lambda: tf.concat([*[[n] for n in samples], tf.shape(logits)], axis=0),
+        '`noise`',
+    )
 
   def get_config(self):
     return {
@@ -313,7 +338,37 @@ def evaluate(objective: Objective, codes: tf.Tensor) -> tf.Tensor:
         f'Expected `objective` to return values of shape {codes.shape[:-2]} '
         f'for codes of shape {codes.shape}; received {values.shape}.'
     )
-  return values
+  return _with_shape(
+      values,
+      codes.shape[:-2],
+      lambda: tf.shape(codes)[:-2],
+      'values of `objective`',
+  )
+
+
+def _with_shape(values, static_shape, compute_shape, name):
+  """Returns values of a shape that they fit, be it that a run finds it out."""
+  if values.shape.is_fully_defined() and static_shape.is_fully_defined():
+    return values
+  # Else a batch of one would broadcast. XLA drops the assertion and fails at
+  # the reshape, which other graphs are optimised to do without.
+  shape = compute_shape()
+  assertion = tf.debugging.assert_equal(
+      tf.shape(values), shape, f'Expected {name} of another shape.'
+  )
+  with tf.control_dependencies([assertion]):
+    values = tf.reshape(values, shape)
+  return tf.ensure_shape(values, static_shape)
+
+
+@contextlib.contextmanager
+def _weighing() -> Iterator[None]:
+  """Marks what is called within as part of a weighted objective."""
+  token = _is_weighing.set(True)
+  try:
+    yield
+  finally:
+    _is_weighing.reset(token)
 
 
 def evaluate_with_slopes(

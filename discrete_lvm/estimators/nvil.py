@@ -17,7 +17,8 @@ class NVIL(score_estimator.ScoreEstimator):
   `(objective(codes) - b(features) - c) / max(1, s) * d log q(codes) / d logits`
 
   with `b` a network that learns to predict the objective, and `c` and `s` the
-  moving average and standard deviation of `objective(codes) - b(features)`.
+  moving average and standard deviation of `objective(codes) - b(features)`,
+  where an example of several samples counts by the mean or bound of them.
   Unbiased but for the positive factor `1 / max(1, s)` of the gradient for the
   logits, which `normalize=False` leaves out. It is no factor of a term beside
   the values, so all of a cost that depends on the logits belongs in the

@@ -50,9 +50,11 @@ class SumAndSample(estimator.Estimator):
 
   def __init__(self, num_summed: int = 1, **kwargs):
     super().__init__(**kwargs)
-    if num_summed < 0:
+    is_int = isinstance(num_summed, int) and not isinstance(num_summed, bool)
+    if not is_int or num_summed < 0:
       raise ValueError(
-          f'Expected `num_summed` of at least 0; received {num_summed}.'
+          f'Expected an int `num_summed` of at least 0; received '
+          f'{num_summed!r}.'
       )
     self.num_summed = num_summed
 

@@ -120,7 +120,8 @@ def log_prob(distribution: tfd.Distribution, x: tf.Tensor) -> tf.Tensor:
     `Tensor`, shape `[..., batch]`, in nats.
 
   Raises:
-    ValueError: If `x` is of another shape, which might broadcast.
+    ValueError: If `x` is of another shape, which might broadcast, or floating
+      where the law is one of classes.
   """
   x = tf.convert_to_tensor(x)
   event_shape = distribution.event_shape
@@ -128,6 +129,11 @@ def log_prob(distribution: tfd.Distribution, x: tf.Tensor) -> tf.Tensor:
     raise ValueError(
         f'Expected data of shape {["batch", *event_shape]}, as the decoder '
         f'makes them; received {x.shape}.'
+    )
+  if x.dtype.is_floating and _has_classes(distribution):
+    raise ValueError(
+        f'Expected integer data, as the law is one of classes; received '
+        f'{x.dtype.name}.'
     )
   if x.dtype.is_integer and x.dtype.size < tf.int32.size:
     x = tf.cast(x, tf.int32)  # Few kernels take 8 bits.
@@ -143,6 +149,12 @@ def point_estimate(distribution: tfd.Independent) -> tf.Tensor:
   Returns:
     `Tensor`, shape `[..., *event]`.
   """
-  if isinstance(distribution.distribution, tfd.Categorical):
+  if _has_classes(distribution):
     return distribution.mode()
   return distribution.mean()
+
+
+def _has_classes(distribution):
+  return isinstance(distribution, tfd.Independent) and isinstance(
+      distribution.distribution, tfd.Categorical
+  )

@@ -56,8 +56,8 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
       parameters.
     num_latents: Number of variables N of a layer.
     num_classes: Number of classes K, at least 2.
-    estimator: The `estimators.Estimator` of which each layer gets a copy; by
-      default `GumbelSoftmax()`.
+    estimator: The `estimators.Estimator` of which each layer gets a copy, with
+      its weights as they are; by default `GumbelSoftmax()`.
     likelihood: As for `DiscreteVAE`.
     **kwargs: Arguments of `keras.Model`.
 
@@ -145,7 +145,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     if is_joint and not self._compares_joint:
       self._num_joined = estimator.num_samples
     if self._compares_joint:
-      self.estimators = [type(estimator).from_config(estimator.get_config())]
+      self.estimators = [_copy(estimator)]
     else:
       self.estimators = _copies(estimator, len(networks), self._num_joined)
     # Not the estimator, whose weights would be weights of the model.
@@ -495,7 +495,6 @@ def _copies(estimator, num_layers, num_joined):
         f'{num_joined} samples through {num_layers} layers; received '
         f'{type(estimator).__name__}.'
     )
-  config = estimator.get_config()
   one_sample = {'num_samples': 1, 'importance_weighted': False}
   copies = []
   for layer in range(num_layers):
@@ -503,7 +502,12 @@ def _copies(estimator, num_layers, num_joined):
     is_first = layer == 0 and num_joined == 1
     changes = {} if is_first or needs_several else one_sample
     name = f'{estimator.name}_{layer}'
-    copies.append(
-        type(estimator).from_config({**config, **changes, 'name': name})
-    )
+    copies.append(_copy(estimator, **changes, name=name))
   return copies
+
+
+def _copy(estimator, **changes):
+  """Copies an estimator and the values of its weights."""
+  copy = type(estimator).from_config({**estimator.get_config(), **changes})
+  copy.set_weights(estimator.get_weights())
+  return copy

@@ -160,7 +160,8 @@ def with_own_gradient(
     ]
     if not terms:
       return tf.identity(values)
-    size = tf.cast(tf.size(values), values.dtype)
+    # Of no values, as a replica may have, the gradient is zero.
+    size = tf.cast(tf.maximum(tf.size(values), 1), values.dtype)
     surrogate = tf.broadcast_to(tf.add_n(terms) / size, tf.shape(values))
     surrogate = tf.ensure_shape(surrogate, values.shape)
     return add_gradient(values, minimized(surrogate))

@@ -160,6 +160,27 @@ class SamplesTest(tf.test.TestCase, parameterized.TestCase):
       drawn = enumeration.draw(outer, logits, objective_of(inner), 20_000)
       enumeration.assert_means(drawn, expected)
 
+  def test_weighted_hierarchies_are_of_relaxations(self):
+    def estimate(outer, inner):
+      return outer(
+          tf.zeros([4, 1, 2]),
+          objective=lambda z: inner(z, objective=_add_up, seed=[0, 2]),
+          seed=[0, 1],
+      )
+
+    bound = {'num_samples': 2, 'importance_weighted': True}
+    for outer in (OneSample(**bound), estimators.StraightThrough(**bound)):
+      self.assertEqual(estimate(outer, estimators.GumbelSoftmax()).shape, [4])
+      for inner in (OneSample(), estimators.Exact(), estimators.VIMCO()):
+        with self.assertRaisesRegex(ValueError, 'Expected a relaxation within'):
+          estimate(outer, inner)
+      # What failed leaves no trace.
+      self.assertEqual(estimate(OneSample(), OneSample()).shape, [4])
+
+
+def _add_up(codes):
+  return tf.reduce_sum(codes, [-2, -1])
+
 
 class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
 
@@ -216,6 +237,49 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
           objective=lambda z: tf.reduce_sum(z, [0, -2, -1]),
           seed=[0, 1],
       )
+
+  def test_rejects_logits_that_are_not_floating(self):
+    with self.assertRaisesRegex(ValueError, 'floating `logits`; received int'):
+      OneSample()(tf.zeros([4, 2, 3], tf.int32), objective=_add_up, seed=[0, 1])
+
+  @parameterized.product(
+      cls=(OneSample, estimators.LeaveOneOut, estimators.RELAX),
+      jit_compile=(False, True),
+  )
+  def test_a_batch_of_one_does_not_broadcast_in_a_graph_either(
+      self, cls, jit_compile
+  ):
+    estimator = cls()
+    estimator.build([None, 2, 3])
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, 2, 3])], jit_compile=jit_compile
+    )
+    def of_first(logits):
+      return estimator(
+          logits, objective=lambda z: _add_up(z)[..., :1], seed=[0, 1]
+      )
+
+    self.assertEqual(of_first(tf.zeros([1, 2, 3])).shape, [1])
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      of_first(tf.zeros([4, 2, 3]))
+
+  def test_noise_of_one_example_does_not_broadcast_in_a_graph(self):
+    estimator = OneSample(2)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 2, 3]),
+            tf.TensorSpec([2, None, 2, 3]),
+        ]
+    )
+    def estimate(logits, noise):
+      return estimator(logits, objective=_add_up, noise=noise)
+
+    values = estimate(tf.zeros([4, 2, 3]), tf.zeros([2, 4, 2, 3]))
+    self.assertEqual(values.shape, [4])
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      estimate(tf.zeros([4, 2, 3]), tf.zeros([2, 1, 2, 3]))
 
 
 if __name__ == '__main__':

@@ -331,6 +331,21 @@ class EstimatorsTest(tf.test.TestCase, parameterized.TestCase):
         terms['rate'], tf.reduce_sum(ops.categorical_kl(logits), -1)
     )
 
+  def test_bound_of_an_exploring_estimator_is_one(self):
+    # What is drawn is what is weighed.
+    estimator = estimators.DecoupledStraightThroughGumbelSoftmax(
+        forward_temperature=5.0, num_samples=50, importance_weighted=True
+    )
+    model = _make(estimator=estimator)
+    kernel, _ = model.encoder.weights
+    kernel.assign(2.0 * tf.random.stateless_normal(kernel.shape, [0, 1]))
+    x = np.repeat(X[:1], 2_000, axis=0)
+    bounds = -model.loss_terms(x, seed=[0, 1])['negative_bound']
+    ratios = np.exp(bounds - _exact_log_evidence(model, X[:1]))
+    error = np.std(ratios) / np.sqrt(len(ratios))
+    self.assertLess(error, 0.05)
+    self.assertLess(np.abs(np.mean(ratios) - 1) / error, 4.0)
+
   def test_baseline_sees_the_data(self):
     model = _make(estimator=estimators.NVIL(keras.layers.Dense(1)))
     model.loss_terms(X, seed=[0, 1])
@@ -375,6 +390,12 @@ class LikelihoodsTest(tf.test.TestCase, parameterized.TestCase):
     log_p = tf.nn.log_softmax(model.decoder(codes))[0].numpy()
     self.assertAllClose(log_prob, [log_p[np.arange(SIZE), x[0]].sum()])
     self.assertEqual(model(tf.cast(x, tf.float32)).shape, [40, SIZE])
+
+  def test_categorical_refuses_floats(self):
+    model = _make(outputs=(SIZE, 4), likelihood='categorical')
+    model.loss_terms(X.astype('uint8'))
+    with self.assertRaisesRegex(ValueError, 'Expected integer.*float32'):
+      model.loss_terms(X)
 
   def test_discretized_logistic_mixture(self):
     model = _make(outputs=(SIZE, 6), likelihood='discretized_logistic_mixture')

@@ -210,6 +210,12 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
           ),
       ),
       (
+          'whose law is that of the logits',
+          lambda: models.CategoricalLatents(
+              3, 3, 0.5, estimators.DecoupledStraightThroughGumbelSoftmax()
+          ),
+      ),
+      (
           'neither is importance weighted nor rescales',
           lambda: models.CategoricalLatents(3, 3, 0.5, estimators.VIMCO(2)),
       ),

@@ -230,6 +230,19 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
     exact = _exact_loss(model, X[:1], Y[:1], 1)
     self.assertAllLess(np.abs(loss.mean() - exact) / error, 4.0)
 
+  @parameterized.parameters({}, {'num_samples': 2, 'importance_weighted': True})
+  def test_copies_have_the_weights_of_the_estimator(self, **kwargs):
+    estimator = estimators.GumbelSoftmax(**kwargs)
+    estimator.temperature.assign(0.25)
+    model = _make(estimator)
+    for copy in model.estimators:
+      self.assertAllEqual(copy.temperature, 0.25)
+    built = estimators.NVIL(keras.layers.Dense(1))
+    built.build((None, 2, 2), (None, 7))
+    built.network.kernel.assign(7.0 * tf.ones([7, 1]))
+    for copy in _make(built).estimators:
+      self.assertAllEqual(copy.network.kernel, built.network.kernel)
+
   def test_samples_in_chunks_are_distinct(self):
     model = _make()
     # Of 85 samples each.

@@ -67,6 +67,13 @@ class SurrogateGradientsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertIsNone(d_unused)
     self.assertAllClose(d_x, 4.0 * x)
 
+  def test_own_gradient_of_no_values_is_zero(self):
+    own = tf.Variable(1.0)
+    with tf.GradientTape() as tape:
+      values = ops.with_own_gradient(tf.zeros([0]), [own], [tf.zeros([])])
+      loss = tf.reduce_sum(values)
+    self.assertAllEqual(tape.gradient(loss, own), 0.0)
+
   @parameterized.parameters(-8.0, 8.0)
   def test_own_loss_is_minimised_either_way(self, scale):
     own, x = tf.Variable(1.0), tf.Variable([4.0, 5.0])
