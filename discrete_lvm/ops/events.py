@@ -115,7 +115,8 @@ class CodeEvents:
           'Expected an event of integer codes, shape [..., length]; received '
           f'{x.dtype.name} of shape {x.shape}.'
       )
-    return tf.cast(x, tf.int32)
+    # A cast would wrap codes of 64 bits, into the range perhaps.
+    return tf.saturate_cast(x, tf.int32)
 
   def num_classes(self, x: tf.Tensor) -> int:
     """Returns `K`."""

@@ -311,7 +311,7 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects_codes(self, kind):
     flow, _ = _flow(kind, 3, 5, on_codes=True, validate_args=True)
     for direction in (flow.forward, flow.inverse):
-      for codes in ([0, 5, 1], [0, -1, 1]):
+      for codes in ([0, 5, 1], [0, -1, 1], np.array([2**32, 1, 2])):
         with self.assertRaisesRegex(
             tf.errors.InvalidArgumentError, r'codes in \[0, 5\); received'
         ):

@@ -82,6 +82,9 @@ class EventsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(
         self.codes.check(tf.constant([1], tf.int64)).dtype, 'int32'
     )
+    # What 32 bits do not hold stays out of range.
+    x = self.codes.check(tf.constant([2**32, 2**32 + 1, -(2**32), 2], tf.int64))
+    self.assertAllEqual(x, [2**31 - 1, 2**31 - 1, -(2**31), 2])
     for x in (tf.constant([1.0]), tf.constant(1)):
       with self.assertRaisesRegex(ValueError, 'integer codes, .* received'):
         self.codes.check(x)
