@@ -94,7 +94,7 @@ class SubsequenceFlow(keras.layers.Layer):
   def call(
       self, inputs, context=None, return_cross_entropy=False, training=False
   ):
-    kwargs = {'training': training, **self._given(context)}
+    kwargs = {'training': training, **self._given(context, inputs)}
     if not return_cross_entropy:
       return self._change(inputs, lambda x: self.flow(x, **kwargs))
     cross_entropies = []
@@ -124,18 +124,18 @@ class SubsequenceFlow(keras.layers.Layer):
       ValueError: If the layer is not built, or as the call raises.
     """
     protocol.check_built(self)
-    kwargs = self._given(context)
-    return self._change(
-        tf.convert_to_tensor(inputs), lambda x: self.flow.generate(x, **kwargs)
-    )
+    inputs = tf.convert_to_tensor(inputs)
+    kwargs = self._given(context, inputs)
+    return self._change(inputs, lambda x: self.flow.generate(x, **kwargs))
 
-  def _given(self, context):
+  def _given(self, context, x):
     if context is None:
       return {}
+    protocol.check_positions(context, x.shape[_length_axis(x)])
     return {'context': tf.gather(context, self.positions, axis=-2)}
 
   def _change(self, x, change):
-    axis = -1 if x.dtype.is_integer else -2
+    axis = _length_axis(x)
     length = x.shape[axis]
     if length is None or length <= self.positions.max():
       raise ValueError(
@@ -171,6 +171,10 @@ class SubsequenceFlow(keras.layers.Layer):
   def from_config(cls, config):
     flow = keras.saving.deserialize_keras_object(config['flow'])
     return cls(**{**config, 'flow': flow})
+
+
+def _length_axis(x):
+  return -1 if x.dtype.is_integer else -2
 
 
 def _as_positions(positions):

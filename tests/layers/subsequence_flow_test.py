@@ -107,6 +107,12 @@ class SubsequenceFlowTest(tf.test.TestCase, parameterized.TestCase):
     # Several contexts for one event.
     pair = np.stack([context, -context])[:, np.newaxis]
     self.assertAllEqual(flow(y[:5], context=pair)[0], x[:5])
+    for length in (1, _LENGTH - 2, _LENGTH + 1):
+      for call in (flow, flow.generate):
+        with self.assertRaisesRegex(
+            ValueError, rf'`context` of shape .*, {_LENGTH}, F\]'
+        ):
+          call(y, context=np.zeros([length, 2], np.float32))
 
   def test_a_multiscale_model_is_a_distribution_that_trains(self):
     flows = [
