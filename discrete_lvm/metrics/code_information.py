@@ -54,8 +54,8 @@ class CodeInformation(keras.metrics.Metric):
       example, or a mask. One of weight 0 may hold anything. By default ones.
 
   Raises:
-    ValueError: If `logits` or `sample_weight` are of another shape, or
-      `threshold` is negative.
+    ValueError: If `logits` or `sample_weight` are of another shape,
+      `prior_logits` not of K classes, or `threshold` is negative.
 
   Example:
     >>> information = CodeInformation(num_latents=1, num_classes=2)

@@ -84,7 +84,7 @@ def code_statistics(
 
   Raises:
     ValueError: If `logits` are not of shape `[batch, N, K]` with static N and
-      K, or `weights` not of shape `[batch]`.
+      K, `prior_logits` not of K classes, or `weights` not of shape `[batch]`.
 
   Example:
     >>> code_statistics(tf.zeros([3, 2, 2])).joint.numpy()
@@ -106,7 +106,13 @@ def code_statistics(
     log_q = tf.nn.log_softmax(tf.where(is_counted, logits, 0.0))
     if prior_logits is None:
       prior_logits = tf.zeros([num_latents, num_classes])
-    log_p = tf.nn.log_softmax(tf.cast(prior_logits, tf.float64))
+    prior_logits = tf.cast(prior_logits, tf.float64)
+    if not prior_logits.shape[-1:].is_compatible_with([num_classes]):
+      raise ValueError(
+          f'Expected `prior_logits` of shape [..., {num_classes}]; received '
+          f'shape {prior_logits.shape}.'
+      )
+    log_p = tf.nn.log_softmax(prior_logits)
     q = tf.exp(log_q)
     weighted = q * weights[:, tf.newaxis, tf.newaxis]
     axes = [0, 2]

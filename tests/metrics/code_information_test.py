@@ -153,6 +153,8 @@ class CodeInformationTest(tf.test.TestCase, parameterized.TestCase):
     for shape in ([5, 3], [5, 3, 5], [5, 2, 4]):
       with self.assertRaisesRegex(ValueError, r'\[batch, 3, 4\]; received'):
         metric.update_state(tf.zeros(shape))
+    with self.assertRaisesRegex(ValueError, r'`prior_logits` of shape'):
+      metric.update_state(LOGITS, tf.zeros([3, 1]))
     with self.assertRaisesRegex(ValueError, r'of shape \(60,\), one an'):
       metric.update_state(LOGITS, sample_weight=[1.0])
     with self.assertRaisesRegex(ValueError, 'of at least 0; received -1'):

@@ -151,6 +151,10 @@ class CodeInformationTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects_other_shapes(self):
     with self.assertRaisesRegex(ValueError, r'\[batch, N, K\]; received \(2'):
       ops.code_statistics(tf.zeros([2, 3]))
+    # One class would broadcast to all, each of probability 1.
+    for classes in (1, 3):
+      with self.assertRaisesRegex(ValueError, r'\[..., 4\]; received shape'):
+        ops.code_statistics(tf.zeros([2, 3, 4]), tf.zeros([3, classes]))
     with self.assertRaisesRegex(ValueError, r'`weights` of shape \(2,\)'):
       ops.code_statistics(tf.zeros([2, 3, 4]), weights=[1.0])
 
