@@ -171,7 +171,8 @@ def annealed_upper_bound(
     float32 `Tensor`, shape `[batch]`, in nats.
 
   Raises:
-    ValueError: If `num_steps` or `num_chains` is below 1.
+    ValueError: If `num_steps` or `num_chains` is below 1, or `codes` are not
+      one of each example.
 
   Example:
     >>> encoder = keras.Sequential([keras.layers.Dense(4 * 3)])
@@ -190,7 +191,19 @@ def annealed_upper_bound(
     https://arxiv.org/abs/1511.02543. Section 3.
   """
   _check_num_chains(num_chains)
-  log_q, log_joint, _ = _laws(model, x)
+  log_q, log_joint, logits = _laws(model, x)
+  codes = tf.convert_to_tensor(codes)
+  if not codes.shape.is_compatible_with(logits.shape):
+    raise ValueError(
+        f'Expected `codes` of shape {logits.shape}, one of each example; '
+        f'received shape {codes.shape}.'
+    )
+  # Of a size that is not static, too; but XLA leaves assertions out.
+  tf.debugging.assert_equal(
+      tf.shape(codes),
+      tf.shape(logits),
+      'Expected `codes` of each example.',
+  )
   codes = tf.repeat(codes[tf.newaxis], num_chains, axis=0)
   log_weights = annealed_log_weights(log_joint, log_q, codes, num_steps, seed)
   return -ops.log_mean_exp(log_weights)

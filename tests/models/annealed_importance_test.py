@@ -143,6 +143,27 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, '`num_chains` of at least 1'):
         call()
 
+  def test_rejects_codes_that_are_not_one_of_each_example(self):
+    model = _make(num_latents=2, size=3)
+    codes, x = _draw(model, 4)
+    for few in (codes[:1], codes[:3], codes[:, :1]):
+      with self.assertRaisesRegex(ValueError, r'\(4, 2, 3\), one of each'):
+        models.annealed_upper_bound(model, x, few, 1, 1, 0)
+    for jit_compile in (True, False):
+      bound = tf.function(
+          lambda x, codes: models.annealed_upper_bound(
+              model, x, codes, 1, 1, [0, 1]
+          ),
+          input_signature=[
+              tf.TensorSpec([None, 3]),
+              tf.TensorSpec([None, 2, 3]),
+          ],
+          jit_compile=jit_compile,
+      )
+      self.assertEqual(bound(x, codes).shape, [4])
+    with self.assertRaisesRegex(tf.errors.InvalidArgumentError, 'of each ex'):
+      bound(x, codes[:1])
+
 
 if __name__ == '__main__':
   tf.test.main()
