@@ -64,16 +64,18 @@ class SeparableCritic(keras.layers.Layer):
 
   def get_config(self):
     serialize = keras.saving.serialize_keras_object
+    is_shared = self.y_network is self.x_network
     return {
         **super().get_config(),
         'x_network': serialize(self.x_network),
-        'y_network': serialize(self.y_network),
+        # One layer, written twice, would come back as two.
+        'y_network': None if is_shared else serialize(self.y_network),
     }
 
   @classmethod
   def from_config(cls, config):
-    networks = {
-        key: keras.saving.deserialize_keras_object(config[key])
-        for key in ('x_network', 'y_network')
-    }
-    return cls(**{**config, **networks})
+    deserialize = keras.saving.deserialize_keras_object
+    x_network = y_network = deserialize(config['x_network'])
+    if config['y_network'] is not None:
+      y_network = deserialize(config['y_network'])
+    return cls(**{**config, 'x_network': x_network, 'y_network': y_network})

@@ -142,6 +142,27 @@ class CriticsTest(tf.test.TestCase, parameterized.TestCase):
     )
 
 
+class SharedNetworkTest(tf.test.TestCase):
+
+  def test_stays_one_layer(self):
+    network = _network(4, 0)
+    inputs = keras.Input((X_DIM,)), keras.Input((X_DIM,))
+    critic = layers.SeparableCritic(network, network)
+    model = keras.Model(inputs, critic(*inputs))
+    x = tf.random.stateless_normal([5, X_DIM], [0, 1])
+    path = os.path.join(self.get_temp_dir(), 'model.keras')
+    model.save(path)
+    restored = keras.models.load_model(path, safe_mode=True)
+    self.assertAllEqual(restored([x, x]), model([x, x]))
+    for twin in (restored, keras.models.clone_model(model)):
+      self.assertLen(twin.trainable_variables, 4)
+      self.assertIs(twin.layers[-1].x_network, twin.layers[-1].y_network)
+      self.assertEqual(
+          json.dumps(twin.layers[-1].get_config()),
+          json.dumps(critic.get_config()),
+      )
+
+
 class LogBaselineTest(tf.test.TestCase):
 
   def test_is_the_output_of_the_network_in_float32(self):
