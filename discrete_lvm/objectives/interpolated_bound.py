@@ -1,5 +1,6 @@
 """A continuum of lower bounds of mutual information, by bias and variance."""
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -76,26 +77,43 @@ def interpolated_bound(
     scores, mask = score_matrices.as_scores(scores, mask, min_size=2)
     # In units of the own term, which then adds exactly one to any sum, so that
     # no ratio can round to above M / alpha.
-    own = tf.linalg.diag_part(scores)[..., tf.newaxis]
-    log_baseline = score_matrices.as_rows(log_baseline, scores, mask) - own
-    scores = score_matrices.present(scores - own, mask)
+    own = tf.linalg.diag_part(scores)
+    zero = tf.zeros([], scores.dtype)
+    unit = tf.where(own > -math.inf, own, zero)[..., tf.newaxis]
+    log_baseline = score_matrices.as_rows(log_baseline, scores, mask) - unit
+    scores = score_matrices.present(scores - unit, mask)
     size = score_matrices.count(mask, scores.dtype)[..., tf.newaxis]
     # `[..., i, j]`: of the row i without its column j.
     log_means = ops.leave_one_out_log_sum_exp(scores) - tf.math.log(
         size[..., tf.newaxis] - 1
     )
-    log_interpolated = tf.reduce_logsumexp(
-        [
-            ops.safe_log(alpha) + log_means,
-            ops.safe_log(1 - alpha) + log_baseline + tf.zeros_like(log_means),
-        ],
-        axis=0,
+    independent = score_matrices.independent(scores, mask)
+    # What is not kept must not be infinite: its gradient would be NaN.
+    log_interpolated = _log_interpolate(
+        tf.where(independent, log_means, zero), log_baseline, alpha
     )
-    kept = tf.where(
-        score_matrices.independent(scores, mask),
-        log_interpolated,
-        tf.zeros([], scores.dtype),
+    kept = tf.where(independent, log_interpolated, zero)
+    first = own - unit[..., 0] - tf.reduce_sum(kept, axis=-1) / (size - 1)
+    others = tf.linalg.diag_part(log_means)
+    # Guarded twice: where no x but its own goes with a y, the ratio is 0 / 0 at
+    # an alpha of 1, where it is 1 for any others, and 0 below.
+    has_others = others > -math.inf
+    others = tf.where(has_others, others, zero)
+    log_interpolated = _log_interpolate(others, log_baseline[..., 0], alpha)
+    second = tf.where(
+        has_others,
+        tf.exp(others - log_interpolated),
+        tf.where(alpha < 1, zero, 1),
     )
-    first = -tf.reduce_sum(kept, axis=-1) / (size - 1)
-    second = tf.exp(tf.linalg.diag_part(log_means - log_interpolated))
     return 1 + score_matrices.mean(first - second, mask)
+
+
+def _log_interpolate(log_means, log_baseline, alpha):
+  """Computes the logarithm of `alpha * mean + (1 - alpha) * baseline`."""
+  return tf.reduce_logsumexp(
+      [
+          ops.safe_log(alpha) + log_means,
+          ops.safe_log(1 - alpha) + log_baseline + tf.zeros_like(log_means),
+      ],
+      axis=0,
+  )

@@ -95,7 +95,7 @@ def leave_one_out_log_sum_exp(
 
   Args:
     x: Floating `Tensor`, shape `[..., S]`, in nats. Entries of -inf add
-      nothing; the gradient is NaN where all but one are.
+      nothing; the gradient is NaN where all are.
     name: Python `str`, name scope of the ops.
 
   Returns:
@@ -118,9 +118,13 @@ def leave_one_out_log_sum_exp(
         tf.argmax(x, axis=-1), size, on_value=True, off_value=False
     )
     infinite = tf.constant(-math.inf, x.dtype)
+    others = tf.where(largest, infinite, x)
+    has_others = tf.reduce_any(others > infinite, axis=-1, keepdims=True)
+    # Guarded twice: the gradient of a log-sum of nothing is NaN.
     rest = tf.reduce_logsumexp(
-        tf.where(largest, infinite, x), axis=-1, keepdims=True
+        tf.where(has_others, others, tf.zeros_like(x)), axis=-1, keepdims=True
     )
+    rest = tf.where(has_others, rest, infinite)
     total = tf.reduce_logsumexp(x, axis=-1, keepdims=True)
     # Guarded twice: at the largest the slope may be infinite.
     share = tf.where(largest, tf.constant(-1, x.dtype), x - total)

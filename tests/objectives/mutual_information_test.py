@@ -203,6 +203,36 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
           rtol=1e-5,
       )
 
+  @parameterized.parameters(0.0, 0.5, 1.0)
+  def test_interpolated_bound_of_impossible_pairs(self, alpha):
+    f = np.float32(_scores(4, 4))
+    f[0, 1:] = f[1, 2] = -np.inf
+
+    def value_and_gradient(scores):
+      with tf.GradientTape() as tape:
+        tape.watch(scores)
+        value = objectives.interpolated_bound(scores, alpha)
+      return value, tape.gradient(value, scores)
+
+    # Of scores so low that it makes no difference.
+    low = tf.constant(np.where(np.isinf(f), -80.0, f))
+    expected = value_and_gradient(tf.cast(low, tf.float32))
+    for function in (
+        value_and_gradient,
+        tf.function(value_and_gradient, jit_compile=True),
+    ):
+      value, gradient = function(tf.constant(f))
+      self.assertAllClose(value, expected[0], rtol=1e-5)
+      self.assertAllInRange(gradient, -10.0, 10.0)
+      self.assertAllClose(
+          gradient[np.isfinite(f)], expected[1][np.isfinite(f)], atol=1e-5
+      )
+      self.assertAllEqual(gradient[np.isinf(f)], [0.0] * 4)
+    f[2, 2] = -np.inf
+    value, gradient = value_and_gradient(tf.constant(f))
+    self.assertAllEqual(value, -np.inf)
+    self.assertAllInRange(gradient, -10.0, 10.0)
+
   @parameterized.parameters(*_BOUNDS)
   def test_is_nan_without_enough_pairs(self, name):
     value = _BOUNDS[name](_scores(4, 4), [False] * 4)

@@ -69,6 +69,15 @@ class LeaveOneOutTest(tf.test.TestCase):
     expected = np.einsum('bs,bsk->bk', weights, shares)
     self.assertAllClose(gradient(x), expected)
 
+  def test_log_sum_exp_gradient_where_one_term_is_not_zero(self):
+    x = tf.constant([-np.inf, 2.0, -np.inf])
+    with tf.GradientTape() as tape:
+      tape.watch(x)
+      y = ops.leave_one_out_log_sum_exp(x)
+      total = tf.reduce_sum(y * [1.0, 0.0, 3.0])
+    self.assertAllEqual(y, [2.0, -np.inf, 2.0])
+    self.assertAllEqual(tape.gradient(total, x), [0.0, 4.0, 0.0])
+
   def test_log_sum_exp_rejects_a_scalar(self):
     with self.assertRaisesRegex(ValueError, 'received a scalar'):
       ops.leave_one_out_log_sum_exp(0.0)
