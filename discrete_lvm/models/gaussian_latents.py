@@ -117,7 +117,9 @@ class GaussianLatents(latents.Latents):
       )
     self._alpha_logits = None
     if max_alpha is not None:
-      if not np.max(self._least_alpha) < max_alpha < 1:
+      # As float32, which is what they become.
+      least, most = np.float32(self._least_alpha), np.float32(max_alpha)
+      if not np.max(least) < most < 1:
         raise ValueError(
             'Expected a `max_alpha` above `alpha` and below 1; received '
             f'{max_alpha} for alpha={alpha}.'
@@ -148,8 +150,9 @@ class GaussianLatents(latents.Latents):
     if self._config['delta'] is not None:
       delta = np.broadcast_to(self._config['delta'], [self.dim])
       return float(self.length * np.sum(delta))
-    rate = ops.ar1_committed_rate(self._least_alpha, self.length)
-    return float(tf.get_static_value(rate))
+    # In a graph, too, it is a number.
+    with tf.init_scope():
+      return float(ops.ar1_committed_rate(self._least_alpha, self.length))
 
   def call(self, inputs):
     self._check_length(inputs)
@@ -208,9 +211,11 @@ class GaussianLatents(latents.Latents):
 
 def _as_alpha(alpha, dim):
   array = np.asarray(alpha, np.float64)
-  if array.shape not in ((), (dim,)) or not np.all((array >= 0) & (array < 1)):
+  # As float32, which it becomes, it must not round to 1.
+  in_range = (array >= 0) & (np.float32(array) < 1)
+  if array.shape not in ((), (dim,)) or not np.all(in_range):
     raise ValueError(
-        f'Expected one `alpha` in [0, 1) or {dim} of them, as `dim`; received '
-        f'{alpha}.'
+        f'Expected one `alpha` in [0, 1) or {dim} of them, as `dim`, in '
+        f'float32; received {alpha}.'
     )
   return np.broadcast_to(array, [dim])

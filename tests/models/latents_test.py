@@ -171,6 +171,20 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
       self.assertAllEqual(x, y)
     self.assertEqual(restored.committed_rate, latents.committed_rate)
 
+  @parameterized.parameters(*FAMILIES)
+  def test_committed_rate_is_a_number_in_a_graph(self, family):
+    latents = FAMILIES[family]()
+    rates = []
+    for jit_compile in (False, True):
+
+      @tf.function(jit_compile=jit_compile)
+      def excess(x):
+        rates.append(latents.committed_rate)
+        return x - rates[-1]
+
+      excess(tf.constant(0.0))
+    self.assertEqual(rates, [latents.committed_rate] * 2)
+
   @parameterized.parameters(estimators.RELAX, estimators.RODEO)
   def test_building_makes_all_weights(self, cls):
     latents = models.CategoricalLatents(6, 3, delta=0.4, estimator=cls())
@@ -199,7 +213,11 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
       ('`length` of at least 1', lambda: models.CategoricalLatents(0, 2)),
       (r'in \[0, 1\) or 2', lambda: models.GaussianLatents(3, 2, alpha=1.0)),
       (r'in \[0, 1\) or 2', lambda: models.GaussianLatents(3, 2, [0.1] * 3)),
+      # As float32 it is 1.
+      (r'in \[0, 1\) or 2', lambda: models.GaussianLatents(3, 2, 1 - 1e-8)),
       ('above `alpha`', lambda: models.GaussianLatents(3, 2, 0.9, 0.8)),
+      ('below 1', lambda: models.GaussianLatents(3, 2, 0.9, 1 - 1e-8)),
+      ('above `alpha`', lambda: models.GaussianLatents(3, 2, 0.9, 0.9 + 1e-9)),
       ('either', lambda: models.GaussianLatents(3, 2, 0.9, delta=0.1)),
       ('from 0 to 1.09', lambda: models.CategoricalLatents(3, 3, delta=1.2)),
       ('no auxiliary', lambda: models.NoLatents(3, 2).autoregressive(None)),
