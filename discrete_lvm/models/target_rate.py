@@ -91,7 +91,7 @@ class TargetRate(rate_control.RateControl):
 
   def _control(self, kl):
     rate = rate_control.total(kl)
-    log_weight = tf.convert_to_tensor(self.log_weight)
+    log_weight = tf.cast(self.log_weight.value, rate.dtype)
     # An estimate of a small rate may be negative.
     mean = tf.maximum(ops.batch_mean(rate), 0)
     excess = (mean - self.target) / (mean + self.target)

@@ -61,6 +61,19 @@ class RateControlsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(compiled(kl), expected)
 
   @parameterized.parameters(*CONTROLS)
+  def test_rates_in_float64_stay_so(self, name):
+    control = CONTROLS[name]()
+    with tf.GradientTape() as tape:
+      kl = tf.constant(KL, tf.float64)
+      tape.watch(kl)
+      rate = control(kl)
+    self.assertEqual(rate.dtype, tf.float64)
+    self.assertAllClose(rate, control(tf.constant(KL)), rtol=1e-6)
+    weights = [w.value for w in control.trainable_variables]
+    for gradient in tape.gradient(rate, [kl, *weights]):
+      self.assertGreater(tf.norm(gradient), 0.0)
+
+  @parameterized.parameters(*CONTROLS)
   def test_functional_model_trains_and_survives_a_file(self, name):
     model, control = _functional(name)
     model.compile('sgd', 'mse')
