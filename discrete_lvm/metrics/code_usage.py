@@ -23,12 +23,13 @@ class CodeUsage(keras.metrics.Metric):
     dtype: Must be None; the counts are int64.
 
   Call arguments:
-    codes: int `Tensor` of shape `[..., N]`, or one-hot `Tensor` of shape
-      `[..., N, K]`; leading dimensions are examples. An int that is no class,
-      such as -1, is not counted.
+    codes: int `Tensor` of shape `[..., N]`, or floating one-hot `Tensor` of
+      shape `[..., N, K]`; leading dimensions are examples. An int that is no
+      class, such as -1, is not counted.
 
   Raises:
-    ValueError: If the shape of `codes` is not one of the two.
+    ValueError: If `codes` are not one of the two, or ints that have the shape
+      of both, with three dimensions or more: such ints may be one-hot.
 
   Example:
     >>> usage = CodeUsage(num_latents=1, num_classes=4)
@@ -53,15 +54,22 @@ class CodeUsage(keras.metrics.Metric):
     if sample_weight is not None:
       raise ValueError('Expected no `sample_weight`: codes are counted.')
     codes = tf.convert_to_tensor(codes)
-    if codes.dtype.is_integer and codes.shape[-1] == self.num_latents:
-      codes = tf.cast(codes, tf.int32)
-    elif codes.shape[-2:] == [self.num_latents, self.num_classes]:
+    has_classes = codes.shape[-2:] == [self.num_latents, self.num_classes]
+    if codes.dtype.is_floating and has_classes:
       codes = tf.argmax(codes, axis=-1, output_type=tf.int32)
+    elif (
+        codes.dtype.is_integer
+        and codes.shape[-1] == self.num_latents
+        and not (has_classes and codes.shape.rank > 2)
+    ):
+      codes = tf.saturate_cast(codes, tf.int32)
     else:
       raise ValueError(
-          f'Expected int codes of shape [..., {self.num_latents}] or one-hot '
-          f'codes of shape [..., {self.num_latents}, {self.num_classes}]; '
-          f'received {codes.dtype.name} of shape {codes.shape}.'
+          f'Expected int codes of shape [..., {self.num_latents}] or floating '
+          f'one-hot codes of shape [..., {self.num_latents}, '
+          f'{self.num_classes}]; received {codes.dtype.name} of shape '
+          f'{codes.shape}. Cast one-hot codes to floats, and give codes of one '
+          'shape with them as [examples, N].'
       )
     is_class = (codes >= 0) & (codes < self.num_classes)
     # One-hot codes of a joint of many classes would need much memory.

@@ -50,6 +50,26 @@ class CodeUsageTest(tf.test.TestCase, parameterized.TestCase):
     update(tf.constant([[0, 1], [2, 1]]))
     self.assertAllEqual(metric.counts.value, [[1, 0, 1], [0, 2, 0]])
 
+  def test_one_hot_codes_are_floats(self):
+    metric = metrics.CodeUsage(num_latents=3, num_classes=3)
+    codes = tf.constant([[2, 2, 2]] * 4)
+    # These might be codes as well.
+    with self.assertRaisesRegex(ValueError, 'Cast one-hot codes to floats'):
+      metric.update_state(tf.one_hot(codes, 3, dtype=tf.int32))
+    with self.assertRaisesRegex(ValueError, 'Cast one-hot codes to floats'):
+      metrics.CodeUsage(3, 5).update_state(tf.one_hot(codes, 5, dtype=tf.int32))
+    for twice in (codes, tf.one_hot(codes, 3), tf.one_hot(codes[0], 3)):
+      metric.update_state(twice)
+    self.assertAllEqual(metric.counts.value, [[0, 0, 9]] * 3)
+    # Of ints with three dimensions and another shape there is no doubt.
+    metric.update_state(tf.zeros([2, 5, 3], tf.int32))
+    self.assertAllEqual(metric.counts.value, [[10, 0, 9]] * 3)
+
+  def test_does_not_count_what_64_bits_alone_hold(self):
+    metric = metrics.CodeUsage(num_latents=2, num_classes=3)
+    metric.update_state(tf.constant([[2**32, 1]], tf.int64))
+    self.assertAllEqual(metric.counts.value, [[0, 0, 0], [0, 1, 0]])
+
   @parameterized.parameters(([5, 2],), ([5, 3, 4],), ([5, 2, 3],))
   def test_rejects_codes_of_another_shape(self, shape):
     metric = metrics.CodeUsage(num_latents=3, num_classes=5)
