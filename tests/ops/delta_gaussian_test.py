@@ -106,6 +106,30 @@ class DeltaGaussianTest(tf.test.TestCase, parameterized.TestCase):
             tf.zeros([2]) if gradient is None else gradient, expected, atol=1e-7
         )
 
+  @parameterized.parameters(1.0, 75.0, 80.0)
+  def test_gradients_are_those_of_float64_at_any_size(self, delta):
+    rng = np.random.default_rng(0)
+    size = 10.0 ** rng.uniform(-3, [[4.0], [2.0]], size=[2, 5000])
+    raw = np.float32(size * rng.choice([-1, 1], size=size.shape))
+    raw[:, 0] = [1e3, -10.0]
+
+    def gradient(raw):
+      with tf.GradientTape() as tape:
+        tape.watch(raw)
+        loc, scale = ops.delta_gaussian(*tf.unstack(raw), delta)
+        kl = ops.standard_normal_kl(loc, scale)
+      return tape.gradient(kl, raw).numpy()
+
+    actual = gradient(tf.constant(raw))
+    expected = gradient(tf.constant(raw, tf.float64))
+    self.assertAllEqual(np.isfinite(actual), np.ones([2, 5000]))
+    self.assertAllClose(actual[:, 0], expected[:, 0], rtol=2e-3)
+    # Of a small mean, whose slope is that of a root near zero, few digits stay.
+    is_middle = np.abs(raw[1]) < 5
+    self.assertAllClose(
+        actual[:, is_middle], expected[:, is_middle], rtol=1e-3, atol=1e-3
+    )
+
   def test_compiles(self):
     raw = tf.constant([-0.2, 0.0, 3.0])
     compiled = tf.function(ops.delta_gaussian, jit_compile=True)
