@@ -1,5 +1,6 @@
 """Categorical laws whose divergence from a prior is at least delta."""
 
+import math
 from typing import Any
 from typing import NamedTuple
 
@@ -142,10 +143,9 @@ def delta_categorical(
       )
     check_categorical_delta(delta, prior_logits)
     delta = tf.cast(delta, logits.dtype)
-    log_q = tf.nn.log_softmax(logits)
-    log_p = tf.nn.log_softmax(prior_logits) + tf.zeros_like(log_q)
+    log_p = _log_softmax(prior_logits) + tf.zeros_like(logits)
     logits += tf.zeros_like(log_p)
-    split = _split_leader(log_q, log_p)
+    split = _split_leader(logits, log_p)
     delta += tf.zeros_like(split.divergence)
     gain = _gain(split, delta)
     rest = tf.maximum(split.rest_p - gain, _LEAST_PROBABILITY)
@@ -158,11 +158,17 @@ def delta_categorical(
     return tf.where(reached[..., tf.newaxis], logits, raised)
 
 
-def _split_leader(log_q, log_p):
-  log_ratio = log_q - log_p
+def _log_softmax(x):
+  # A difference of finite logits may overflow, and one of the results, too.
+  x -= tf.stop_gradient(tf.reduce_max(x, axis=-1, keepdims=True))
+  return tf.nn.log_softmax(tf.maximum(x, x.dtype.min / 2))
+
+
+def _split_leader(logits, log_p):
+  log_ratio = _log_softmax(logits) - log_p
   is_leader = tf.one_hot(
       tf.argmax(log_ratio, axis=-1),
-      log_q.shape[-1],
+      logits.shape[-1],
       on_value=True,
       off_value=False,
   )
@@ -170,18 +176,17 @@ def _split_leader(log_q, log_p):
   def at_leader(x):
     return tf.reduce_sum(tf.where(is_leader, x, tf.zeros_like(x)), axis=-1)
 
-  def others(x):
-    """Returns their log-probability, and that of each given it, else 0."""
-    low = tf.constant(x.dtype.min, x.dtype)
-    log_sum = tf.reduce_logsumexp(
-        tf.where(is_leader, low, x), axis=-1, keepdims=True
-    )
-    # What the leader would have here may overflow in the gradient.
-    log_probs = tf.where(is_leader, tf.zeros_like(x), x - log_sum)
-    return log_sum[..., 0], log_probs
+  def without_leader(x):
+    return tf.where(is_leader, tf.constant(-math.inf, x.dtype), x)
 
-  log_rest_p, log_p_others = others(log_p)
-  _, log_q_others = others(log_q)
+  def others(x):
+    """Returns the log-probability of each given the others, else 0."""
+    # What the leader would have here may overflow in the gradient.
+    log_probs = _log_softmax(without_leader(x))
+    return tf.where(is_leader, tf.zeros_like(x), log_probs)
+
+  log_q_others, log_p_others = others(logits), others(log_p)
+  log_rest_p = tf.reduce_logsumexp(without_leader(log_p), axis=-1)
   log_p_leader = at_leader(log_p)
   p, rest_p = tf.exp(log_p_leader), tf.exp(log_rest_p)
   gain = p * tf.math.expm1(at_leader(log_ratio))

@@ -134,6 +134,32 @@ class DeltaCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(low.dtype, tf.float32)
     self.assertGreaterEqual(_kl(low, PRIOR).min(), 0.3 * (1 - 1e-5))
 
+  @parameterized.product(
+      logits=(
+          [3e38, -3e38, 0.0],
+          [0.0, -3.4e38, -3.4e38],
+          [3.4e38, 3.4e38, -3.4e38],
+      ),
+      delta=(0.0, 0.5, 1.0),
+      jit_compile=(False, True),
+  )
+  def test_logits_near_the_largest_float(self, logits, delta, jit_compile):
+    function = tf.function(ops.delta_categorical, jit_compile=jit_compile)
+    with tf.GradientTape() as tape:
+      x = tf.constant(logits)
+      tape.watch(x)
+      y = function(x, delta)
+      value = tf.reduce_sum(tf.square(y / 3.4e38))
+    self.assertAllEqual(np.isfinite(y), [True] * 3)
+    self.assertGreaterEqual(_kl(y, np.zeros(3)), delta * (1 - 1e-5))
+    self.assertAllEqual(np.isfinite(tape.gradient(value, x)), [True] * 3)
+
+  def test_odds_of_the_others_are_kept_however_far_they_are(self):
+    far = np.float32([3.3e38, 3.3e38, -3.3e38, -3.3e38])
+    y = ops.delta_categorical(far, 1.0)
+    self.assertAllClose(y[2] - y[3], 0.0)
+    self.assertGreater(y[1] - y[2], 1e38)
+
   def test_rejects(self):
     for delta in (-0.1, 1.1, math.nan):
       with self.assertRaisesRegex(ValueError, '0 to 1.098612 nats.*received'):
