@@ -76,6 +76,18 @@ class WeightSchedule(keras.callbacks.Callback):
 
   def on_train_end(self, logs=None):
     self._in_training = False
+    self._uninstall()
+
+  def on_test_end(self, logs=None):
+    # Of `evaluate` by itself; a validation leaves the schedule to the training.
+    if not self._in_training:
+      self._uninstall()
+
+  def on_predict_end(self, logs=None):
+    if not self._in_training:
+      self._uninstall()
+
+  def _uninstall(self):
     train_step = self.model.train_step
     if isinstance(train_step, _ScheduledStep):
       train_step.install([s for s in train_step.schedules if s is not self])

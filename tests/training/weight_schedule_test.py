@@ -103,6 +103,33 @@ class WeightScheduleTest(tf.test.TestCase, parameterized.TestCase):
     _fit(model, [training.WeightSchedule(layer.temperature, _SCHEDULE)], 1)
     self.assertAllClose(layer.seen[:7], [99.0, *(11.0 + np.arange(6))])
 
+  @parameterized.parameters('evaluate', 'predict')
+  def test_call_without_training_leaves_no_schedule(self, name):
+    model, layer = _make_model()
+    schedule = training.WeightSchedule(layer.temperature, _SCHEDULE)
+    x = np.ones([12, 3], np.float32)
+    data = [x, x[:, :1]] if name == 'evaluate' else [x]
+    getattr(model, name)(*data, verbose=0, callbacks=[schedule])
+    _fit(model, [], epochs=1)
+    self.assertAllClose(layer.seen[:6], [1.0] * 6)
+    # And the callback serves a training.
+    _fit(model, [schedule], epochs=1)
+    self.assertAllClose(layer.seen[6:12], 16.0 + np.arange(6))
+
+  def test_validation_leaves_the_schedule_to_the_training(self):
+    model, layer = _make_model()
+    x = np.ones([12, 3], np.float32)
+    model.fit(
+        x,
+        x[:, :1],
+        validation_data=(x, x[:, :1]),
+        batch_size=2,
+        epochs=2,
+        verbose=0,
+        callbacks=[training.WeightSchedule(layer.temperature, _SCHEDULE)],
+    )
+    self.assertAllClose(layer.seen[:12], 10.0 + np.arange(12))
+
   def test_two_schedules(self):
     model, layer = _make_model()
     other = keras.Variable(0.0, trainable=False, name='other')
