@@ -22,17 +22,18 @@ def tile_images(images: tf.Tensor) -> tf.Tensor:
     after the last image are 0.
 
   Raises:
-    ValueError: If `images` is not of rank 4.
+    ValueError: If `images` is not of rank 4, or has no static number of at
+      least 1 of them.
 
   Example:
     >>> tile_images(tf.ones([5, 2, 3, 1])).shape  # 2 rows of 3.
     TensorShape([4, 9, 1])
   """
   images = tf.convert_to_tensor(images)
-  if images.shape.rank != 4:
+  if images.shape.rank != 4 or not images.shape[0]:
     raise ValueError(
-        'Expected images of shape [num_images, height, width, channels]; '
-        f'received shape {images.shape}.'
+        'Expected images of shape [num_images, height, width, channels], at '
+        f'least one and statically; received shape {images.shape}.'
     )
   num_images, height, width, channels = images.shape
   columns = math.ceil(math.sqrt(num_images))

@@ -112,6 +112,8 @@ class CallbacksTest(tf.test.TestCase, parameterized.TestCase):
   def test_bad_images(self):
     with self.assertRaisesRegex(ValueError, r'received shape \(5, 2, 2\)'):
       training.tile_images(tf.zeros([5, 2, 2]))
+    with self.assertRaisesRegex(ValueError, r'one .*received shape \(0, 2, 2'):
+      training.tile_images(tf.zeros([0, 2, 2, 1]))
     with self.assertRaisesRegex(ValueError, '`every` of at least 1'):
       training.ImageGrid(self._dir, 'samples', lambda: None, every=0)
 
