@@ -93,7 +93,6 @@ def get_strategy(
   return makers[name]()
 
 
-@functools.cache
 def _mirrored(num_replicas):
   if num_replicas is not None and num_replicas < 1:
     raise ValueError(
@@ -107,9 +106,18 @@ def _mirrored(num_replicas):
           f'received {num_replicas}. More of them are the matter of '
           "'multi_worker'."
       )
-    devices = [f'GPU:{i}' for i in range(num_replicas or num_gpus)]
-    return tf.distribute.MirroredStrategy(devices)
-  devices = _logical_cpus(num_replicas or 1)
+    return _mirrored_gpus(num_replicas or num_gpus)
+  return _mirrored_cpus(num_replicas or 1)
+
+
+@functools.cache
+def _mirrored_gpus(num):
+  return tf.distribute.MirroredStrategy([f'GPU:{i}' for i in range(num)])
+
+
+@functools.cache
+def _mirrored_cpus(num):
+  devices = _logical_cpus(num)
   # The default reduces by collectives, whose keys are those of the process: two
   # strategies of different sizes would wait for each other's.
   reduction = tf.distribute.ReductionToOneDevice()

@@ -48,6 +48,14 @@ class GetStrategyTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(values, [sum(range(num_replicas))] * num_replicas)
     self.assertTrue(training.is_chief(strategy))
 
+  def test_mirrored_is_one_object_however_the_number_is_given(self):
+    # As many as there are GPUs, or one.
+    strategy = training.get_strategy('mirrored')
+    again = training.get_strategy(
+        'mirrored', num_replicas=strategy.num_replicas_in_sync
+    )
+    self.assertIs(strategy, again)
+
   def test_too_late_to_split_the_cpu(self):
     tf.constant(0)
     with self.assertRaisesRegex(ValueError, 'into 64 replicas before TensorFl'):
