@@ -7,6 +7,7 @@ from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
 from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.ops import centering
 
 
 def discretized_logistic_log_prob(x, loc, scale, low, high):
@@ -192,6 +193,7 @@ class DiscretizedLogisticMixture(
     logits = tf.broadcast_to(
         logits, tf.concat([batch_shape, tf.shape(logits)[-1:]], axis=0)
     )
+    logits = centering.center(logits)
     component = ops.one_hot_argmax(
         ops.perturb(logits, seed=component_seed, sample_shape=[n])
     )

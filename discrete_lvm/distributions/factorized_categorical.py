@@ -8,6 +8,7 @@ from tensorflow_probability.python.internal import tensor_util
 from discrete_lvm import ops
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.distributions import sequence_distribution
+from discrete_lvm.ops import centering
 from discrete_lvm.ops import floats
 
 
@@ -98,9 +99,8 @@ class FactorizedCategorical(
 
   def _sample_n(self, n, seed=None):
     seed = tfp.random.sanitize_seed(seed, salt='FactorizedCategorical')
-    return self._choose(
-        ops.perturb(self._float_logits(), seed=seed, sample_shape=[n])
-    )
+    logits = centering.center(self._float_logits())
+    return self._choose(ops.perturb(logits, seed=seed, sample_shape=[n]))
 
   def _mode(self):
     return self._choose(self._float_logits())

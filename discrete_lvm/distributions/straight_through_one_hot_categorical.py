@@ -7,6 +7,7 @@ from tensorflow_probability.python.internal import tensor_util
 from discrete_lvm import ops
 from discrete_lvm.distributions import one_hot_distribution
 from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.ops import centering
 from discrete_lvm.ops import temperatures
 
 
@@ -139,7 +140,9 @@ class StraightThroughOneHotCategorical(one_hot_distribution.OneHotDistribution):
           hard=True,
       )
     else:
-      perturbed = ops.perturb(logits, seed=seed, sample_shape=[n])
+      perturbed = ops.perturb(
+          centering.center(logits), seed=seed, sample_shape=[n]
+      )
       hard = ops.one_hot_argmax(perturbed)
       surrogate = tf.broadcast_to(self._mean(), tf.shape(hard))
       sample = ops.straight_through(hard, surrogate)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from discrete_lvm.ops import centering
 from discrete_lvm.ops import seeds
 from discrete_lvm.ops import straight_through as st
 from discrete_lvm.ops import temperatures
@@ -115,6 +116,9 @@ def perturb(
 ) -> tf.Tensor:
   """Adds Gumbel noise to logits; the argmax is an exact categorical sample.
 
+  It is exact but for the rounding of the sum, which loses noise where all
+  logits are of size 1e5 or more: see `centering.center`.
+
   Args:
     logits: Floating `Tensor`, shape `[..., K]`, unnormalised log-probabilities
       in nats.
@@ -207,9 +211,9 @@ def gumbel_softmax(
     one over the last axis. With `log_space`, float32 at the least.
 
   Raises:
-    ValueError: If `temperature` is not positive or does not match the batch
-      shape of `logits`, if both `hard` and `log_space` are set, or as `perturb`
-      raises.
+    ValueError: If `logits` are not floating or have no axis of classes, if
+      `temperature` is not positive or does not match their batch shape, if both
+      `hard` and `log_space` are set, or as `perturb` raises.
 
   Example:
     >>> noise = tf.constant([0., .5, 0.])
@@ -230,9 +234,17 @@ def gumbel_softmax(
     )
   with tf.name_scope(name):
     logits = tf.convert_to_tensor(logits)
+    if not logits.dtype.is_floating or logits.shape.rank == 0:
+      raise ValueError(
+          'Expected floating `logits` of shape [..., K]; received '
+          f'{logits.dtype.name} of shape {logits.shape}.'
+      )
     temperature = temperatures.align(temperature, logits.shape)
     perturbed = perturb(
-        logits, seed=seed, noise=noise, sample_shape=sample_shape
+        centering.center(logits),
+        seed=seed,
+        noise=noise,
+        sample_shape=sample_shape,
     )
     temperature = tf.cast(temperature, perturbed.dtype)
     if log_space:

@@ -261,6 +261,15 @@ class DiscretizedLogisticMixtureTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, message):
       DiscretizedLogisticMixture(**{**valid, **arguments})
 
+  def test_an_offset_of_the_log_weights_changes_no_sample(self):
+    def sample(offset):
+      d = DiscretizedLogisticMixture(
+          tf.fill([2], offset), loc=[5.0, 50.0], scale=[1.0, 1.0]
+      )
+      return d.sample(10_000, seed=[0, 1])
+
+    self.assertAllEqual(sample(1e7), sample(0.0))
+
 
 if __name__ == '__main__':
   tf.test.main()

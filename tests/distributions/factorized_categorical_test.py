@@ -155,6 +155,13 @@ class FactorizedCategoricalTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, r'of `p`.*received \(3, 4\)'):
         tfd.kl_divergence(q, FactorizedCategorical(tf.zeros(shape)))
 
+  def test_an_offset_of_the_logits_changes_no_sample(self):
+    def sample(offset):
+      d = FactorizedCategorical(tf.fill([1, 2], offset))
+      return d.sample(10_000, seed=[0, 1])
+
+    self.assertAllEqual(sample(1e7), sample(0.0))
+
 
 if __name__ == '__main__':
   tf.test.main()

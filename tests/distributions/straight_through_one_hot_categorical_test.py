@@ -266,6 +266,16 @@ class StraightThroughOneHotCategoricalTest(
           rtol=1e-5,
       )
 
+  @parameterized.parameters(None, 0.5)
+  def test_an_offset_of_the_logits_changes_no_sample(self, temperature):
+    def sample(offset):
+      d = StraightThroughOneHotCategorical(
+          tf.fill([2], offset), temperature=temperature
+      )
+      return d.sample(10_000, seed=[0, 1])
+
+    self.assertAllEqual(sample(1e7), sample(0.0))
+
 
 if __name__ == '__main__':
   tf.test.main()

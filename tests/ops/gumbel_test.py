@@ -10,6 +10,7 @@ from scipy import stats
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.ops import centering
 
 SEED = [3, 4]
 
@@ -89,8 +90,37 @@ class GumbelTest(tf.test.TestCase, parameterized.TestCase):
     error = np.sqrt(p * (1 - p) / draws)
     self.assertAllLess(np.abs(tf.reduce_mean(codes, 0) - p) / error, 4.0)
 
+  def test_center_subtracts_a_finite_largest_logit(self):
+    inf = math.inf
+    logits = tf.constant(
+        [[1.0, 3.0, -inf], [-inf, -inf, -inf], [inf, 0.0, -inf]], tf.bfloat16
+    )
+    with tf.GradientTape() as tape:
+      tape.watch(logits)
+      y = centering.center(logits)
+      value = tf.reduce_sum(y[0, :2] * [1.0, 5.0])
+    self.assertEqual(y.dtype, tf.float32)
+    expected = [[-2.0, 0.0, -inf], [-inf, -inf, -inf], [inf, 0.0, -inf]]
+    self.assertAllEqual(y, expected)
+    gradient = tape.gradient(value, logits)
+    self.assertAllEqual(tf.cast(gradient[0], tf.float32), [1.0, 5.0, 0.0])
+
 
 class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
+
+  @parameterized.parameters(False, True)
+  def test_an_offset_of_the_logits_changes_no_law(self, jit_compile):
+    def draw(offset):
+      return ops.gumbel_softmax(
+          tf.fill([2], offset),
+          0.5,
+          seed=SEED,
+          sample_shape=[10_000],
+          hard=True,
+      )
+
+    draw = tf.function(draw, jit_compile=jit_compile)
+    self.assertAllEqual(draw(tf.constant(1e7)), draw(tf.constant(0.0)))
 
   @parameterized.product(
       temperature=(1e-3, 0.1, 1.0, 100.0),
@@ -102,7 +132,8 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
     logits = rng.uniform(-scale, scale, [100, num_classes]).astype('float32')
     noise = rng.gumbel(size=[100, num_classes]).astype('float32')
     # The sum is rounded as in the op: what is tested is all that follows.
-    scaled = (logits + noise).astype('float64') / temperature
+    centred = logits - logits.max(-1, keepdims=True)
+    scaled = (centred + noise).astype('float64') / temperature
     log_relaxed = ops.gumbel_softmax(
         logits, temperature, noise=noise, log_space=True
     )
@@ -231,6 +262,13 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects(self, kwargs, message):
     with self.assertRaisesRegex(ValueError, message):
       ops.gumbel_softmax(tf.zeros([2]), 1.0, **kwargs)
+
+  @parameterized.parameters(([1, 2],), (1.0,))
+  def test_rejects_logits_that_are_no_floating_vectors(self, logits):
+    with self.assertRaisesRegex(
+        ValueError, r'Expected floating `logits` of shape \[\.\.\., K\]'
+    ):
+      ops.gumbel_softmax(tf.constant(logits), 0.5, seed=SEED)
 
   @parameterized.parameters({}, {'hard': True}, {'log_space': True})
   def test_an_impossible_class_leaves_the_temperature_its_gradient(
