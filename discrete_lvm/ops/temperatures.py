@@ -1,5 +1,6 @@
 """Temperatures that are positive and match what they divide."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,28 +8,31 @@ import tensorflow as tf
 
 
 def check_positive(temperature: Any) -> None:
-  """Raises `ValueError` if a temperature is statically known not to be > 0.
+  """Raises `ValueError` if a temperature is statically known to be improper.
 
   Args:
     temperature: Number, `Tensor` or variable. A variable is not read.
 
   Raises:
-    ValueError: If any value is zero, negative or NaN.
+    ValueError: If any value is zero, negative, infinite or NaN, or no number.
 
   Example:
     >>> check_positive(-1.)
     Traceback (most recent call last):
     ...
-    ValueError: Expected a positive `temperature`; received -1.0.
+    ValueError: Expected a positive `temperature` below inf; received -1.0.
   """
   if isinstance(temperature, (int, float, list, tuple)):
     temperature = np.asarray(temperature)
   value = tf.get_static_value(temperature)
-  if isinstance(value, (np.ndarray, np.generic)):
+  if isinstance(value, (np.ndarray, np.generic, str, bytes)):
     value = np.asarray(value)
-    if not np.all(value > 0):
+    dtype = tf.as_dtype(value.dtype)
+    is_number = dtype.is_floating or dtype.is_integer
+    if not is_number or not np.all((value > 0) & (value < math.inf)):
       raise ValueError(
-          f'Expected a positive `temperature`; received {value.tolist()}.'
+          'Expected a positive `temperature` below inf; received '
+          f'{value.tolist()}.'
       )
 
 
@@ -90,7 +94,8 @@ def align(temperature: Any, logits_shape: Any) -> tf.Tensor:
     `Tensor` of shape `[]` or `[..., 1]`; float32 if a Python number.
 
   Raises:
-    ValueError: If `temperature` is statically not positive or does not match.
+    ValueError: If `temperature` is statically not positive, or infinite, or
+      does not match.
 
   Example:
     >>> align([.5, 1.], [2, 3]).shape

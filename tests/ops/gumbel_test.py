@@ -171,7 +171,9 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
     ):
       ops.gumbel_softmax(tf.zeros([4, 3]), tf.ones(shape), seed=SEED)
 
-  @parameterized.parameters(0.0, -1.0, float('nan'), ([1.0, 0.0, 1.0, 1.0],))
+  @parameterized.parameters(
+      0.0, -1.0, math.nan, math.inf, 'a', ([1.0, 0.0, 1.0, 1.0],)
+  )
   def test_rejects_a_temperature_that_is_not_positive(self, temperature):
     with self.assertRaisesRegex(
         ValueError, 'Expected a positive `temperature`'
