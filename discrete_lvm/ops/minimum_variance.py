@@ -48,8 +48,8 @@ def minimum_variance(
     `hard`, with a gradient for `logits`.
 
   Raises:
-    ValueError: If `temperature` is not positive or does not match the batch
-      shape of `logits`.
+    ValueError: If the shapes of `hard` and `logits` differ, or if `temperature`
+      is not positive or does not match the batch shape of `logits`.
 
   Example:
     >>> logits = tf.Variable([0., 0.])
@@ -64,9 +64,14 @@ def minimum_variance(
     https://arxiv.org/abs/2304.08612. For ReinMax, which this improves on.
   """
   with tf.name_scope(name):
-    logits = tf.convert_to_tensor(logits)
+    hard, logits = tf.convert_to_tensor(hard), tf.convert_to_tensor(logits)
     temperature = temperatures.align(temperature, logits.shape)
-    return _minimum_variance(tf.convert_to_tensor(hard), logits, temperature)
+    if not hard.shape.is_compatible_with(logits.shape):
+      raise ValueError(
+          f'Expected `hard` of the shape of `logits`, {logits.shape}; received '
+          f'{hard.shape}.'
+      )
+    return _minimum_variance(hard, logits, temperature)
 
 
 @tf.custom_gradient

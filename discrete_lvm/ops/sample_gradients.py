@@ -141,7 +141,7 @@ def gapped_straight_through(
 
   Raises:
     ValueError: If `temperature` is not positive or does not match the batch
-      shape of `logits`.
+      shape of `logits`, or if `gap` is statically negative.
 
   Example:
     >>> logits = tf.Variable([0., 5.])
@@ -156,6 +156,9 @@ def gapped_straight_through(
     Estimator. ICML 2022. https://arxiv.org/abs/2206.07235. The perturbations
     `m_1` and `m_2`.
   """
+  value = tf.get_static_value(gap)
+  if value is not None and not value >= 0:
+    raise ValueError(f'Expected a `gap` of at least 0; received {value}.')
   with tf.name_scope(name):
     hard, logits, temperature = _prepare(hard, logits, temperature)
     largest = tf.reduce_max(logits, axis=-1, keepdims=True)

@@ -171,6 +171,13 @@ class MinimumVarianceTest(tf.test.TestCase, parameterized.TestCase):
           tf.cast(gradient, tf.float32), tf.cast(expected, tf.float32), eps, eps
       )
 
+  @parameterized.parameters(([2],), ([5, 3],))
+  def test_rejects_a_sample_of_another_shape(self, shape):
+    with self.assertRaisesRegex(
+        ValueError, r'Expected `hard` of the shape of `logits`, \(5, 2\)'
+    ):
+      ops.minimum_variance(tf.zeros(shape), tf.zeros([5, 2]))
+
 
 if __name__ == '__main__':
   tf.test.main()

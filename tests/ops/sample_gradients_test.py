@@ -106,6 +106,11 @@ class SampleGradientsTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, '`temperature` of shape'):
       ops.gumbel_rao(hard, logits, tf.ones([3]), noise)
 
+  @parameterized.parameters(-3.0, math.nan)
+  def test_rejects_a_negative_gap(self, gap):
+    with self.assertRaisesRegex(ValueError, 'Expected a `gap` of at least 0'):
+      ops.gapped_straight_through([1.0, 0.0], tf.zeros([2]), gap=gap)
+
 
 if __name__ == '__main__':
   tf.test.main()
