@@ -59,7 +59,8 @@ def categorical_kl(
     name: Python `str`, name scope of the ops.
 
   Returns:
-    `Tensor`, shape `[...]`, in nats; float32 at the least.
+    `Tensor`, shape `[...]`, in nats; float64 if one of the two is of float64,
+    else float32.
 
   Raises:
     ValueError: If `K` is not static, or differs between `q` and `p`.
@@ -76,8 +77,9 @@ def categorical_kl(
           tf.convert_to_tensor(logits), 'logits'
       )
       return math.log(num_classes) - categorical_entropy(logits)
+    logits, prior_logits = floats.common_floats(logits, prior_logits)
     log_q = _log_probs(logits, 'logits')
-    log_p = tf.cast(_log_probs(prior_logits, 'prior_logits'), log_q.dtype)
+    log_p = _log_probs(prior_logits, 'prior_logits')
     if log_q.shape[-1] != log_p.shape[-1]:
       raise ValueError(
           'Expected `prior_logits` with as many classes as `logits`, '
@@ -117,6 +119,9 @@ def one_hot_log_prob(
     `Tensor`, shape `[...]`, in nats, float32 at the least: with `0 log 0 = 0`,
     and -inf where `x` has mass on a class of probability zero.
 
+  Raises:
+    ValueError: If `K` differs between `x` and `logits`.
+
   Example:
     >>> one_hot_log_prob([[1., 0.], [0., 1.]], [0., -math.inf]).numpy()
     array([  0., -inf], dtype=float32)
@@ -124,6 +129,7 @@ def one_hot_log_prob(
   with tf.name_scope(name):
     log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
     x = tf.cast(x, log_p.dtype)
+    shapes.check_same_last(x, log_p, 'x')
     impossible = tf.equal(log_p, -math.inf)
     floor = np.log(np.finfo(log_p.dtype.as_numpy_dtype).tiny)
     finite = tf.reduce_sum(x * tf.where(impossible, floor, log_p), axis=-1)
@@ -151,7 +157,7 @@ def categorical_score(
     `Tensor`, shape `[..., K]`, float32 at the least.
 
   Raises:
-    ValueError: If `K` is not static.
+    ValueError: If `K` is not static, or differs between `codes` and `logits`.
 
   Example:
     >>> categorical_score([[1., 0., 0.]], [[0., 0., -math.inf]]).numpy()
@@ -159,4 +165,6 @@ def categorical_score(
   """
   with tf.name_scope(name):
     probs = tf.exp(_log_probs(logits, 'logits'))
-    return tf.cast(codes, probs.dtype) - probs
+    codes = tf.cast(codes, probs.dtype)
+    shapes.check_same_last(codes, probs, 'codes')
+    return codes - probs

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from discrete_lvm.ops import categorical
+from discrete_lvm.ops import shapes
 from discrete_lvm.ops import straight_through
 
 
@@ -32,6 +33,9 @@ def rebar_gradient(
   Returns:
     `Tensor` like `logits`.
 
+  Raises:
+    ValueError: If N or K of `slopes` or `z` is not that of `logits`.
+
   Example:
     >>> z, logits = tf.constant([[-20., 1.]]), tf.zeros([1, 2])
     >>> rebar_gradient(6., [[-2., 2.]], z, logits).numpy()
@@ -44,7 +48,10 @@ def rebar_gradient(
     https://arxiv.org/abs/1703.07370. Section 3, for two classes.
   """
   with tf.name_scope(name):
-    z = tf.convert_to_tensor(z)
+    logits, z = tf.convert_to_tensor(logits), tf.convert_to_tensor(z)
+    slopes = tf.convert_to_tensor(slopes, z.dtype)
+    shapes.check_same_last(z, logits, 'z', num_axes=2)
+    shapes.check_same_last(slopes, logits, 'slopes', num_axes=2)
     signals = tf.convert_to_tensor(signals)[..., tf.newaxis, tf.newaxis]
     codes = straight_through.one_hot_argmax(z)
     score = categorical.categorical_score(codes, logits)
@@ -81,6 +88,9 @@ def gibbs_stein(
   Returns:
     `Tensor`, shape `[...]`.
 
+  Raises:
+    ValueError: If N or K of `neighbours` or `codes` is not that of `logits`.
+
   Example:
     >>> codes, logits = [[1., 0.]], tf.math.log([[.25, .75]])
     >>> print(f'{gibbs_stein([[2., 6.]], codes, logits):.3f}')  # 5 - 2.
@@ -92,7 +102,7 @@ def gibbs_stein(
     https://arxiv.org/abs/2202.09497.
   """
   with tf.name_scope(name):
-    neighbours = tf.convert_to_tensor(neighbours)
+    neighbours, codes, logits = _checked(neighbours, codes, logits)
     score = categorical.categorical_score(codes, logits)
     moves = -tf.reduce_sum(score * neighbours, axis=-1)
     return tf.reduce_mean(moves, axis=-1)
@@ -118,6 +128,9 @@ def gibbs_stein_score(
   Returns:
     `Tensor`, shape `[..., N, K]`.
 
+  Raises:
+    ValueError: As `gibbs_stein` raises.
+
   Example:
     >>> codes, logits = [[1., 0.]], tf.math.log([[.25, .75]])
     >>> gibbs_stein_score([[2., 6.]], codes, logits).numpy().round(3)
@@ -129,8 +142,9 @@ def gibbs_stein_score(
     https://arxiv.org/abs/2202.09497.
   """
   with tf.name_scope(name):
-    neighbours = tf.convert_to_tensor(neighbours)
+    neighbours, codes, logits = _checked(neighbours, codes, logits)
     score = categorical.categorical_score(codes, logits)
+    codes = tf.cast(codes, score.dtype)
     weights = (codes - score) * neighbours
     # The mean of `h` over the classes of a latent, shape `[..., N, 1]`.
     means = tf.reduce_sum(weights, axis=-1, keepdims=True)
@@ -140,3 +154,13 @@ def gibbs_stein_score(
     own = weights - means * codes
     num_latents = tf.cast(tf.shape(codes)[-2], score.dtype)
     return elsewhere * score + own / num_latents
+
+
+def _checked(neighbours, codes, logits):
+  """Returns the three as `Tensor`s, after checks of their static shapes."""
+  logits = tf.convert_to_tensor(logits)
+  neighbours = tf.convert_to_tensor(neighbours)
+  codes = tf.convert_to_tensor(codes)
+  shapes.check_same_last(neighbours, logits, 'neighbours', num_axes=2)
+  shapes.check_same_last(codes, logits, 'codes', num_axes=2)
+  return neighbours, codes, logits

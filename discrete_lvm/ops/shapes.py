@@ -29,3 +29,32 @@ def static_num_classes(x: tf.Tensor, name: str, minimum: int = 1) -> int:
         f'{minimum}; received shape {shape}.'
     )
   return num_classes
+
+
+def check_same_last(
+    x: tf.Tensor, logits: tf.Tensor, name: str, num_axes: int = 1
+) -> None:
+  """Checks that last axes are those of logits, so that none is broadcast.
+
+  Args:
+    x: `Tensor`.
+    logits: `Tensor`.
+    name: Python `str`, what the error calls `x`.
+    num_axes: How many axes to compare.
+
+  Raises:
+    ValueError: If the static sizes of the axes differ.
+
+  Example:
+    >>> from discrete_lvm.ops import shapes
+    >>> shapes.check_same_last(tf.zeros([1]), tf.zeros([2, 3]), 'codes')
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected `codes` whose shape ends with (3,); received (1,).
+  """
+  expected = logits.shape[-num_axes:]
+  if not x.shape[-num_axes:].is_compatible_with(expected):
+    raise ValueError(
+        f'Expected `{name}` whose shape ends with {expected}; received '
+        f'{x.shape}.'
+    )

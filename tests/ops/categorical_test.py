@@ -117,6 +117,21 @@ class CategoricalTest(tf.test.TestCase, parameterized.TestCase):
         ops.categorical_score(codes, logits), tape.gradient(log_prob, logits)
     )
 
+  @parameterized.parameters(ops.one_hot_log_prob, ops.categorical_score)
+  def test_rejects_one_class_that_would_broadcast(self, function):
+    with self.assertRaisesRegex(
+        ValueError, r'whose shape ends with \(3,\); received \(1,\)'
+    ):
+      function([1.0], tf.zeros([3]))
+
+  def test_kl_is_float64_if_one_of_the_laws_is(self):
+    q, p = tf.zeros([2]), tf.constant([0.0, 1.0], tf.float64)
+    for kl in (ops.categorical_kl(q, p), ops.categorical_kl(p, q)):
+      self.assertEqual(kl.dtype, tf.float64)
+    self.assertAllClose(
+        ops.categorical_kl(q, p), -0.5 - math.log(2 / (1 + math.e)), atol=1e-12
+    )
+
 
 if __name__ == '__main__':
   tf.test.main()

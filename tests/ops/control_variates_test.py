@@ -110,6 +110,13 @@ class RebarGradientTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllInRange(gradient, -10.0, 10.0)
     self.assertEqual(gradient[0, 1], 0.0)
 
+  def test_rejects_latents_that_would_broadcast(self):
+    one, three = tf.zeros([1, 2]), tf.zeros([3, 2])
+    with self.assertRaisesRegex(ValueError, 'Expected `slopes` whose shape'):
+      ops.rebar_gradient(1.0, one, three, three)
+    with self.assertRaisesRegex(ValueError, 'Expected `z` whose shape'):
+      ops.rebar_gradient(1.0, three, one, three)
+
 
 class GibbsSteinTest(tf.test.TestCase, parameterized.TestCase):
 
@@ -161,6 +168,16 @@ class GibbsSteinTest(tf.test.TestCase, parameterized.TestCase):
       self.assertAllClose(ops.gibbs_stein(h, codes, logits), 1.0)
       moves = ops.gibbs_stein_score(h, codes, logits)
       self.assertAllClose(moves, [[-1.5, 0.0, 1.5]])
+
+  @parameterized.parameters(ops.gibbs_stein, ops.gibbs_stein_score)
+  def test_rejects_latents_that_would_broadcast(self, function):
+    one, three = tf.zeros([1, 2]), tf.zeros([3, 2])
+    with self.assertRaisesRegex(
+        ValueError, 'Expected `neighbours` whose shape'
+    ):
+      function(one, three, three)
+    with self.assertRaisesRegex(ValueError, 'Expected `codes` whose shape'):
+      function(three, one, three)
 
 
 if __name__ == '__main__':
