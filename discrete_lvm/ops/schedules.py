@@ -6,6 +6,7 @@ hold it. All compute in float32, from an integer step, without state.
 """
 
 import math
+import numbers
 from typing import Any
 from typing import TypeAlias
 
@@ -27,6 +28,11 @@ class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
       if name in config and not config[name] >= 1:
         raise ValueError(
             f'Expected `{name}` of at least 1; received {config[name]}.'
+        )
+    for name in ('period', 'every'):
+      if name in config and not isinstance(config[name], numbers.Integral):
+        raise ValueError(
+            f'Expected an integer `{name}`; received {config[name]}.'
         )
     self._config = config
 
@@ -55,7 +61,7 @@ class ExponentialSchedule(_Schedule):
     every: The value changes at multiples of this many steps.
 
   Raises:
-    ValueError: If `every` is below 1 or `rate` negative.
+    ValueError: If `every` is below 1 or no integer, or `rate` negative.
 
   Example:
     >>> schedule = ExponentialSchedule(1., rate=1e-3, minimum=.5, every=500)
@@ -167,7 +173,7 @@ class CyclicSchedule(_Schedule):
     ramp: Share of the cycle that the line takes, in (0, 1].
 
   Raises:
-    ValueError: If `period` is below 1 or `ramp` outside (0, 1].
+    ValueError: If `period` is below 1 or no integer, or `ramp` outside (0, 1].
 
   Example:
     >>> schedule = CyclicSchedule(0., 1., period=4, ramp=.5)

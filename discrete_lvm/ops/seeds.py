@@ -51,7 +51,7 @@ def fold_in(seed: Any, *data: int | str | tf.Tensor) -> tf.Tensor:
     int32 `Tensor`, shape `[2]`.
 
   Raises:
-    ValueError: As `as_seed` raises.
+    ValueError: If a number is not of an integer type, or as `as_seed` raises.
 
   Example:
     >>> a, b = fold_in([0, 1], 'prior', 0), fold_in([0, 1], 'prior', 1)
@@ -63,6 +63,11 @@ def fold_in(seed: Any, *data: int | str | tf.Tensor) -> tf.Tensor:
     if isinstance(item, str):
       digest = hashlib.sha256(item.encode()).digest()
       item = int.from_bytes(digest[:4], 'little', signed=True)
+    item = tf.convert_to_tensor(item)
+    if not item.dtype.is_integer:
+      raise ValueError(
+          f'Expected an integer or a name to fold in; received {item}.'
+      )
     seed = tf.random.experimental.stateless_fold_in(
         seed, tf.cast(item, tf.int32)
     )

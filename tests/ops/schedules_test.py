@@ -95,6 +95,8 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
       (lambda: ops.CyclicSchedule(0.0, 1.0, period=5, ramp=0.0), '`ramp`'),
       (lambda: ops.ExponentialSchedule(1.0, rate=-1.0), '`rate`'),
       (lambda: ops.ExponentialSchedule(1.0, rate=1.0, every=0), '`every`'),
+      (lambda: ops.ExponentialSchedule(1.0, rate=1.0, every=2.5), '`every`'),
+      (lambda: ops.CyclicSchedule(0.0, 1.0, period=2.5), '`period`'),
       (lambda: ops.RectifiedSchedule(1.0, beta_2=0.6), '`beta_2`'),
   )
   def test_rejects(self, make, message):

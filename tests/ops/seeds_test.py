@@ -60,6 +60,11 @@ class SeedsTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r'Expected an integer `seed`'):
       ops.as_seed(seed)
 
+  @parameterized.parameters(0.5, 1.0, True)
+  def test_fold_in_rejects_what_is_no_integer(self, item):
+    with self.assertRaisesRegex(ValueError, 'Expected an integer or a name'):
+      ops.fold_in([0, 1], item)
+
 
 if __name__ == '__main__':
   tf.test.main()
