@@ -17,7 +17,8 @@ def gumbel_to_logistic(
   is left of their sum is independent of the shares of the later ones: it has
   the law Beta(1, number of the later ones). With K = 2 the logistic variate is
   `gumbel[1] - gumbel[0]`, so that a decision by its sum with log-odds
-  `logits[1] - logits[0]` is the argmax of the perturbed logits.
+  `logits[1] - logits[0]` is the argmax of the perturbed logits. With more it
+  takes memory for `K**2` numbers a vector.
 
   Args:
     gumbel: Standard Gumbel noise, floating `Tensor` of shape `[..., K]`.
@@ -40,8 +41,11 @@ def gumbel_to_logistic(
     if num_classes == 2:
       # Nothing to add up, which is the slow part.
       return log_e[..., :1] - log_e[..., 1:]
-    later = tf.math.cumulative_logsumexp(log_e, axis=-1, reverse=True)
-    log_odds = log_e[..., :-1] - later[..., 1:]
+    # Not `cumulative_logsumexp`, which `tf.vectorized_map` cannot convert.
+    is_later = decisions_lib.stick_breaking_decisions(num_classes) == 1
+    nothing = tf.constant(-np.inf, log_e.dtype)
+    later = tf.where(is_later, log_e[..., tf.newaxis, :], nothing)
+    log_odds = log_e[..., :-1] - tf.reduce_logsumexp(later, axis=-1)
     num_later = np.arange(num_classes - 1, 0, -1)
     # With u the value of the law of the share: x = -log(1 - u).
     x = tf.cast(num_later, log_e.dtype) * tf.math.softplus(log_odds)

@@ -56,6 +56,13 @@ class GumbelToLogisticTest(tf.test.TestCase, parameterized.TestCase):
     self.assertLess(logistic.min(), -20.0)
     self.assertGreater(logistic.max(), 20.0)
 
+  def test_can_be_vectorized(self):
+    noise = ops.gumbel([5, 3], [0, 1])
+    vectorized = tf.vectorized_map(
+        ops.gumbel_to_logistic, noise, fallback_to_while_loop=False
+    )
+    self.assertAllClose(vectorized, ops.gumbel_to_logistic(noise))
+
   def test_rejects_one_class(self):
     with self.assertRaisesRegex(ValueError, 'static K of at least 2'):
       ops.gumbel_to_logistic([1.0])
