@@ -25,7 +25,8 @@ class GumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
   information. Where `m` of its coordinates are zero (below the smallest normal
   number), it is the limit as they tend to 0 together: +inf at temperatures
   below `m / (K - m)`, -inf above, finite at it, and an error under
-  `validate_args`. No value is remembered from the sample.
+  `validate_args`. Where one is negative it is -inf. No value is remembered from
+  the sample.
 
   `log_prob` is float32 at the least; samples have the dtype of the parameters.
 
@@ -116,11 +117,16 @@ class GumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
     # Subnormal numbers have few digits left, and some kernels flush them.
     lost = x < np.finfo(x.dtype.as_numpy_dtype).tiny
     log_x = tf.math.log(tf.where(lost, tf.ones_like(x), x))
-    return exp_gumbel_softmax.gumbel_softmax_log_density(
+    log_density = exp_gumbel_softmax.gumbel_softmax_log_density(
         tf.where(lost, tf.constant(-math.inf, x.dtype), log_x),
         self._float_logits(),
         self._column_temperature(),
         log_space=False,
+    )
+    return tf.where(
+        tf.reduce_any(x < 0, axis=-1),
+        tf.constant(-math.inf, x.dtype),
+        log_density,
     )
 
   def _mode(self):

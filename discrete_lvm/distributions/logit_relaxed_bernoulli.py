@@ -116,10 +116,13 @@ class LogitRelaxedBernoulli(binary_relaxation.BinaryRelaxation):
 
   def _cdf_score(self, u):
     u, logits = tf.cast(u, self.dtype), self._float_logits()
-    # At the atom of an infinite logit, inf - inf would be NaN.
-    at_atom = tf.math.is_inf(logits) & tf.equal(u, logits)
-    score = self._float_temperature() * tf.where(at_atom, tf.zeros_like(u), u)
-    return score - tf.where(at_atom, tf.constant(-math.inf, self.dtype), logits)
+    # At the atom of an infinite logit, inf - inf would be NaN; and elsewhere an
+    # infinity times the zero slope of a sigmoid, in the gradient.
+    at_end = tf.math.is_inf(u)
+    at_atom = at_end & tf.equal(u, logits)
+    score = self._float_temperature() * tf.where(at_end, tf.zeros_like(u), u)
+    score -= tf.where(at_atom, tf.constant(-math.inf, self.dtype), logits)
+    return tf.where(at_end & ~at_atom, u, score)
 
   def _quantile(self, p):
     p = tf.cast(p, self.dtype)

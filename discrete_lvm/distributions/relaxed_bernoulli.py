@@ -24,7 +24,7 @@ class RelaxedBernoulli(binary_relaxation.BinaryRelaxation):
   of a bare value is exact as long as the value holds the information; close to
   1 that is to the spacing of floats there. At 0 (or below the smallest normal
   number) and at 1 it is the limit: +inf at temperatures below 1, -inf above,
-  finite at it, and an error under `validate_args`.
+  finite at it, and an error under `validate_args`. Off [0, 1] the density is 0.
 
   `log_prob` is float32 at the least; samples have the dtype of the parameters.
 
@@ -117,7 +117,10 @@ class RelaxedBernoulli(binary_relaxation.BinaryRelaxation):
     log_x, log_not_x = tf.math.log(inside), tf.math.log1p(-inside)
     log_density = self.to_logit_space().log_prob(log_x - log_not_x)
     log_density -= log_x + log_not_x
-    return tf.where(at_end, self._log_prob_at_end(at_zero), log_density)
+    log_density = tf.where(at_end, self._log_prob_at_end(at_zero), log_density)
+    return tf.where(
+        (x < 0) | (x > 1), tf.constant(-math.inf, x.dtype), log_density
+    )
 
   def _log_prob_at_end(self, at_zero):
     temperature, logits = self._float_temperature(), self._float_logits()
@@ -134,16 +137,19 @@ class RelaxedBernoulli(binary_relaxation.BinaryRelaxation):
     )
 
   def _log_cdf(self, x):
-    return self.to_logit_space().log_cdf(_logit(x))
+    log_cdf = self.to_logit_space().log_cdf(_logit(x))
+    return _below_zero(x, -math.inf, log_cdf)
 
   def _cdf(self, x):
-    return self.to_logit_space().cdf(_logit(x))
+    return _below_zero(x, 0.0, self.to_logit_space().cdf(_logit(x)))
 
   def _log_survival_function(self, x):
-    return self.to_logit_space().log_survival_function(_logit(x))
+    log_survival = self.to_logit_space().log_survival_function(_logit(x))
+    return _below_zero(x, 0.0, log_survival)
 
   def _survival_function(self, x):
-    return self.to_logit_space().survival_function(_logit(x))
+    survival = self.to_logit_space().survival_function(_logit(x))
+    return _below_zero(x, 1.0, survival)
 
   def _quantile(self, p):
     return self._sigmoid(self.to_logit_space().quantile(p))
@@ -184,5 +190,22 @@ class RelaxedBernoulli(binary_relaxation.BinaryRelaxation):
 
 
 def _logit(x):
+  """Returns the logit, which is -inf at 0 and below, inf at 1 and above."""
   x = floats.at_least_float32(x)
-  return tf.math.log(x) - tf.math.log1p(-x)
+  at_end = (x <= 0) | (x >= 1)
+  inside = tf.where(at_end, tf.constant(0.5, x.dtype), x)
+  infinity = tf.constant(math.inf, x.dtype)
+  return tf.where(
+      at_end,
+      tf.where(x <= 0, -infinity, infinity),
+      tf.math.log(inside) - tf.math.log1p(-inside),
+  )
+
+
+def _below_zero(x, value, otherwise):
+  """Returns `value` below 0: at 0 there may be an atom, of probability one."""
+  return tf.where(
+      tf.convert_to_tensor(x) < 0,
+      tf.constant(value, otherwise.dtype),
+      otherwise,
+  )

@@ -157,6 +157,15 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
         np.abs(x.mean(axis=0) - probs) < 4.5 * sigma + 1e-3, [True]
     )
 
+  def test_off_the_simplex_there_is_nothing(self):
+    logits = tf.Variable([0.0, 0.3, -1.0])
+    with tf.GradientTape() as tape:
+      d = distributions.GumbelSoftmax(0.5, logits)
+      log_prob = d.log_prob([[-0.5, 0.75, 0.75], [0.5, 0.25, 0.25]])
+      value = log_prob[1] + tf.exp(log_prob[0])
+    self.assertEqual(log_prob[0], -math.inf)
+    self.assertAllInRange(tape.gradient(value, logits), -10.0, 10.0)
+
 
 if __name__ == '__main__':
   tf.test.main()

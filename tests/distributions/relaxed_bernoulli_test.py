@@ -120,6 +120,42 @@ class RelaxedBernoulliTest(tf.test.TestCase, parameterized.TestCase):
         distributions.RelaxedBernoulli(0.5, 0.0).cdf(tf.cast(x, tf.float32)),
     )
 
+  @parameterized.parameters(False, True)
+  def test_off_the_unit_interval_there_is_nothing(self, jit_compile):
+    x = tf.constant([-0.5, 0.0, 0.3, 1.0, 1.5])
+    names = ('log_prob', 'cdf', 'log_cdf', 'survival_function')
+    names += ('log_survival_function',)
+
+    def run(temperature, logits):
+      with tf.GradientTape() as tape:
+        tape.watch([temperature, logits])
+        d = distributions.RelaxedBernoulli(temperature, logits)
+        values = {name: getattr(d, name)(x) for name in names}
+        total = sum(tf.reduce_sum(v[2]) for v in values.values())
+        total += tf.reduce_sum(values['cdf']) + values['log_prob'][0]
+      return values, tape.gradient(total, [temperature, logits])
+
+    run = tf.function(run, jit_compile=jit_compile)
+    values, gradients = run(tf.constant(0.5), tf.constant(0.3))
+    inf = math.inf
+    self.assertAllEqual(tf.gather(values['log_prob'], [0, 4]), [-inf, -inf])
+    ends = {
+        'cdf': [0.0, 0.0, 1.0, 1.0],
+        'log_cdf': [-inf, -inf, 0.0, 0.0],
+        'survival_function': [1.0, 1.0, 0.0, 0.0],
+        'log_survival_function': [0.0, 0.0, -inf, -inf],
+    }
+    for name, expected in ends.items():
+      self.assertAllEqual(tf.gather(values[name], [0, 1, 3, 4]), expected)
+    self.assertAllInRange(gradients, -100.0, 100.0)
+
+  def test_an_impossible_value_has_its_mass_at_the_end(self):
+    d = distributions.RelaxedBernoulli(0.5, probs=[0.0, 1.0])
+    x = [[-0.5], [0.0], [0.5], [1.0], [1.5]]
+    expected = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 1.0]]
+    self.assertAllEqual(d.cdf(x), expected)
+    self.assertAllEqual(d.survival_function(x), 1 - np.array(expected))
+
 
 if __name__ == '__main__':
   tf.test.main()
