@@ -1,5 +1,7 @@
 """A mixture of logistics on a range of integers: pixel intensities."""
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.distributions import distribution
@@ -54,7 +56,7 @@ class DiscretizedLogisticMixture(
   The mass of an integer is that of the mixture within half a unit of it; the
   first and the last bin take the tails. The event is a scalar, so that an image
   is a `tfd.Independent` of it. `log_prob` is finite, with finite gradients, for
-  any integer of the range and scales of 1e-7 to 1e4.
+  any integer of the range and scales of 1e-7 to 1e4; it is -inf elsewhere.
 
   Events are integers held as floats, of the type of the parameters and float32
   at the least: what a network takes as input, and what `tfd.Independent`,
@@ -172,7 +174,28 @@ class DiscretizedLogisticMixture(
     return None
 
   def _log_prob(self, x):
-    return self._log_mass(tf.cast(x, self.dtype))
+    x = tf.cast(x, self.dtype)
+    # Comparisons with NaN are False, so that a NaN remains.
+    is_impossible = (
+        (x < self._low) | (x > self._high) | (tf.abs(x - tf.round(x)) > 0)
+    )
+    low = tf.constant(self._low, x.dtype)
+    return tf.where(
+        is_impossible,
+        tf.constant(-math.inf, x.dtype),
+        self._log_mass(tf.where(is_impossible, low, x)),
+    )
+
+  def _log_cdf(self, x):
+    x = tf.cast(x, self.dtype)
+    edge = tf.floor(tf.clip_by_value(x, self._low, self._high)) + 0.5
+    scale = tf.cast(self._scale, self.dtype)
+    log_below = tf.math.log_sigmoid(
+        (edge[..., tf.newaxis] - tf.cast(self._loc, self.dtype)) / scale
+    )
+    log_cdf = self._mix(log_below)
+    log_cdf = tf.where(x >= self._high, tf.zeros_like(log_cdf), log_cdf)
+    return tf.where(x < self._low, tf.constant(-math.inf, x.dtype), log_cdf)
 
   def _log_mass(self, x):
     components = discretized_logistic_log_prob(
@@ -182,6 +205,10 @@ class DiscretizedLogisticMixture(
         self._low,
         self._high,
     )
+    return self._mix(components)
+
+  def _mix(self, components):
+    """Returns the log of the mixture of exponentials, `[..., M]`."""
     log_weights = tf.nn.log_softmax(tf.cast(self._logits, self.dtype))
     return tf.reduce_logsumexp(log_weights + components, axis=-1)
 

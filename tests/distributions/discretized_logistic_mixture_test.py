@@ -270,6 +270,44 @@ class DiscretizedLogisticMixtureTest(tf.test.TestCase, parameterized.TestCase):
 
     self.assertAllEqual(sample(1e7), sample(0.0))
 
+  @parameterized.parameters(False, True)
+  def test_has_no_mass_but_on_integers_of_the_range(self, jit_compile):
+    x = tf.constant([-2.0, -1.0, 5.0, 6.0, 1.5, math.inf, 3.0])
+
+    def run(loc):
+      with tf.GradientTape() as tape:
+        tape.watch(loc)
+        d = DiscretizedLogisticMixture([0.0], loc, [2.0], low=0, high=4)
+        log_prob = d.log_prob(x)
+        value = tf.reduce_sum(tf.exp(log_prob))
+      return log_prob, tape.gradient(value, loc)
+
+    log_prob, gradient = tf.function(run, jit_compile=jit_compile)(
+        tf.constant([0.0])
+    )
+    self.assertAllEqual(log_prob[:6], 6 * [-math.inf])
+    self.assertTrue(np.isfinite(log_prob[6]))
+    self.assertTrue(np.isfinite(gradient[0]) and gradient[0] != 0.0)
+
+  def test_cdf_is_the_mass_up_to_an_integer(self):
+    d = DiscretizedLogisticMixture(
+        [0.5, -0.5], [1.2, 6.9], [0.7, 1.4], low=-2, high=8
+    )
+    x = np.arange(-2.0, 9.0, dtype=np.float32)
+    expected = np.cumsum(d.prob(x))
+    for below in (0.0, 0.25, 0.75):
+      self.assertAllClose(d.cdf(x + np.float32(below)), expected)
+    self.assertAllEqual(d.cdf([-2.5, -math.inf]), [0.0, 0.0])
+    self.assertAllEqual(d.cdf([8.0, 8.5, math.inf]), [1.0, 1.0, 1.0])
+    self.assertAllClose(d.survival_function(x), 1 - expected, atol=1e-6)
+    # TFP's rounds up.
+    components = tfd.Logistic([0.7, 6.4], [0.7, 1.4])
+    theirs = tfd.QuantizedDistribution(components, low=-2, high=8)
+    theirs = tf.linalg.matvec(
+        theirs.cdf(x[:, np.newaxis]), tf.nn.softmax([0.5, -0.5])
+    )
+    self.assertAllClose(d.cdf(x), theirs)
+
 
 if __name__ == '__main__':
   tf.test.main()
