@@ -61,6 +61,16 @@ class Bernoulli(
     """The argument `logits`."""
     return self._logits
 
+  def logits_parameter(self, name='logits_parameter'):
+    """Returns the logits, float32 at the least."""
+    with self._name_and_control_scope(name):
+      return self._float_logits()
+
+  def probs_parameter(self, name='probs_parameter'):
+    """Returns the probabilities of a 1, float32 at the least."""
+    with self._name_and_control_scope(name):
+      return self._mean()
+
   @classmethod
   def _parameter_properties(cls, dtype, num_classes=None):
     return {'logits': tfp.util.ParameterProperties()}

@@ -26,7 +26,7 @@ class FactorizedCategorical(
     logits: Floating `Tensor` or variable, shape `[..., length, K]`:
       unnormalised log-probabilities in nats; -inf is probability zero.
     dtype: Type of the events: floating, `[length, K]` of one-hot vectors; or
-      integer, `[length]` of codes, which have no `mean`.
+      integer, `[length]` of codes, which have no `mean` or `variance`.
     validate_args: Python `bool`: whether to check the values of logits and
       events (not under XLA, which drops assertions).
     name: Python `str`, prefix of the ops.
@@ -113,6 +113,10 @@ class FactorizedCategorical(
       )
     return tf.nn.softmax(self._float_logits())
 
+  def _variance(self):
+    probs = self._mean()
+    return probs * (1 - probs)
+
   def _entropy(self):
     return tf.reduce_sum(ops.categorical_entropy(self._float_logits()), -1)
 
@@ -121,14 +125,3 @@ class FactorizedCategorical(
     if not self.validate_args or is_init == tensor_util.is_ref(self._logits):
       return []
     return parameters_lib.logits_assertions(self._logits)
-
-
-@tfp.distributions.RegisterKL(FactorizedCategorical, FactorizedCategorical)
-def _factorized_kl(q, p, name=None):
-  with tf.name_scope(name or 'factorized_kl'):
-    if q.logits.shape[-2:] != p.logits.shape[-2:]:
-      raise ValueError(
-          'Expected `q` of the length and classes of `p`, '
-          f'{p.logits.shape[-2:]}; received {q.logits.shape[-2:]}.'
-      )
-    return tf.reduce_sum(ops.categorical_kl(q.logits, p.logits), axis=-1)

@@ -10,11 +10,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from discrete_lvm import ops
+from discrete_lvm.distributions import bernoulli
 from discrete_lvm.distributions import binary_relaxation
 from discrete_lvm.distributions import categorical_relaxation
 from discrete_lvm.distributions import exp_gumbel_softmax
+from discrete_lvm.distributions import factorized_categorical
 from discrete_lvm.distributions import gumbel_softmax
 from discrete_lvm.distributions import logit_relaxed_bernoulli
+from discrete_lvm.distributions import one_hot_categorical
 from discrete_lvm.distributions import one_hot_distribution
 from discrete_lvm.distributions import parameters
 from discrete_lvm.distributions import relaxation
@@ -24,6 +27,7 @@ from discrete_lvm.ops import floats
 tfd = tfp.distributions
 
 _BINARY = (
+    bernoulli.Bernoulli,
     binary_relaxation.BinaryRelaxation,
     tfd.Bernoulli,
     tfd.RelaxedBernoulli,
@@ -35,6 +39,12 @@ _CATEGORICAL = (
     tfd.ExpRelaxedOneHotCategorical,
     tfd.OneHotCategorical,
     tfd.RelaxedOneHotCategorical,
+)
+# Whose divergence from one another is no matter of choice.
+_EXACT = (
+    one_hot_distribution.OneHotDistribution,
+    tfd.Categorical,
+    tfd.OneHotCategorical,
 )
 
 
@@ -49,8 +59,8 @@ def categorical_kl(q, p, name='categorical_kl'):
 
   Args:
     q: Distribution with a `logits_parameter`: of ours or TFP's, categorical,
-      one-hot or relaxed, or Bernoulli or its relaxation; or `tfd.Independent`
-      of one.
+      one-hot or relaxed, or Bernoulli or its relaxation; `tfd.Independent` of
+      one; or a `FactorizedCategorical`, which counts as such.
     p: As `q`, of as many classes; its batch shape broadcasts with that of `q`.
     name: Python `str`, name scope of the ops.
 
@@ -93,7 +103,7 @@ def relaxed_kl(q, p, num_samples=1, seed=None, name='relaxed_kl'):
       `LogitRelaxedBernoulli`, or `tfd.Independent` of one.
     p: As `q`, on as many classes; its batch shape broadcasts with that of `q`
       and has no more dimensions.
-    num_samples: How many samples to average over.
+    num_samples: How many samples to average over, at least 1.
     seed: As for `tfd.Distribution.sample`.
     name: Python `str`, name scope of the ops.
 
@@ -106,7 +116,7 @@ def relaxed_kl(q, p, num_samples=1, seed=None, name='relaxed_kl'):
     ValueError: If `q` or `p` is none of these, or one is binary and the other
       not, or they differ in classes or in the dimensions that
       `tfd.Independent` sums over, or the batch shape of `p` has more dimensions
-      than that of `q`.
+      than that of `q`, or `num_samples` is below 1.
 
   Example:
     >>> q = dlvm.distributions.GumbelSoftmax(.1, logits=[3., 0., 0.])
@@ -119,6 +129,7 @@ def relaxed_kl(q, p, num_samples=1, seed=None, name='relaxed_kl'):
     ICLR 2017. https://arxiv.org/abs/1611.00712. Appendix C.3.
   """
   with tf.name_scope(name):
+    _check_num_samples(num_samples)
     q, p, num_summed = _without_independent(q, p)
     q, p = _unbounded(q), _unbounded(p)
     if type(q) is not type(p):
@@ -147,7 +158,7 @@ def plug_in_kl(q, p, num_samples=1, seed=None, name='plug_in_kl'):
   Args:
     q: As for `relaxed_kl`.
     p: As for `categorical_kl`.
-    num_samples: How many samples to average over.
+    num_samples: How many samples to average over, at least 1.
     seed: As for `tfd.Distribution.sample`.
     name: Python `str`, name scope of the ops.
 
@@ -157,7 +168,8 @@ def plug_in_kl(q, p, num_samples=1, seed=None, name='plug_in_kl'):
 
   Raises:
     ValueError: If `q` or `p` is none of these, or they differ in classes or in
-      the dimensions that `tfd.Independent` sums over.
+      the dimensions that `tfd.Independent` sums over, or `num_samples` is below
+      1.
 
   Example:
     >>> q = dlvm.distributions.GumbelSoftmax(100., probs=[.9, .1])
@@ -170,6 +182,7 @@ def plug_in_kl(q, p, num_samples=1, seed=None, name='plug_in_kl'):
     ICLR 2017. https://arxiv.org/abs/1611.00712. Appendix C.3.
   """
   with tf.name_scope(name):
+    _check_num_samples(num_samples)
     q, p, num_summed = _without_independent(q, p)
     log_q, log_p = [tf.nn.log_softmax(_class_logits(d)) for d in (q, p)]
     if log_q.shape[-1] != log_p.shape[-1]:
@@ -201,6 +214,35 @@ def _one_hot_kl(q, p, name=None):
   return categorical_kl(q, p, name=name or 'one_hot_kl')
 
 
+@tfd.RegisterKL(bernoulli.Bernoulli, bernoulli.Bernoulli)
+@tfd.RegisterKL(bernoulli.Bernoulli, tfd.Bernoulli)
+@tfd.RegisterKL(tfd.Bernoulli, bernoulli.Bernoulli)
+def _bernoulli_kl(q, p, name=None):
+  return categorical_kl(q, p, name=name or 'bernoulli_kl')
+
+
+@tfd.RegisterKL(
+    factorized_categorical.FactorizedCategorical,
+    factorized_categorical.FactorizedCategorical,
+)
+@tfd.RegisterKL(factorized_categorical.FactorizedCategorical, tfd.Independent)
+@tfd.RegisterKL(tfd.Independent, factorized_categorical.FactorizedCategorical)
+def _factorized_kl(q, p, name=None):
+  if not q.event_shape.is_compatible_with(p.event_shape):
+    raise ValueError(
+        f'Expected `q` of the event shape of `p`, {p.event_shape}; received '
+        f'{q.event_shape}.'
+    )
+  for law in (q, p):
+    law, _ = _unwrap(law)
+    if not isinstance(law, _EXACT):
+      raise NotImplementedError(
+          'Expected a divergence between categorical laws; received '
+          f'{type(law).__name__}.'
+      )
+  return categorical_kl(q, p, name=name or 'factorized_kl')
+
+
 @tfd.RegisterKL(relaxation.Relaxation, tfd.Distribution)
 @tfd.RegisterKL(tfd.Distribution, relaxation.Relaxation)
 def _refuse_to_choose(q, p, name=None):
@@ -211,6 +253,12 @@ def _refuse_to_choose(q, p, name=None):
       f'a request for the divergence from {type(q).__name__} to '
       f'{type(p).__name__}, one of them relaxed.'
   )
+
+
+def _check_num_samples(num_samples):
+  value = tf.get_static_value(num_samples)
+  if value is not None and value < 1:
+    raise ValueError(f'Expected `num_samples` of at least 1; received {value}.')
 
 
 def _without_independent(q, p):
@@ -234,6 +282,9 @@ def _unwrap(distribution):
   while isinstance(distribution, tfd.Independent):
     num_summed += int(distribution.reinterpreted_batch_ndims)
     distribution = distribution.distribution
+  if isinstance(distribution, factorized_categorical.FactorizedCategorical):
+    num_summed += 1
+    distribution = one_hot_categorical.OneHotCategorical(distribution.logits)
   return distribution, num_summed
 
 

@@ -70,11 +70,15 @@ class FactorizedCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     best = codes[log_prob.argmax(0), 0]
     self.assertAllEqual(on_codes.mode(), best)
     self.assertAllEqual(d.mode(), tf.one_hot(best, 4))
-    with self.assertRaisesRegex(NotImplementedError, 'received codes'):
-      on_codes.mean()
+    theirs = tfd.Independent(tfd.OneHotCategorical(logits), 1)
+    self.assertAllClose(d.variance(), theirs.variance())
+    self.assertAllClose(d.stddev(), theirs.stddev())
+    for statistic in (on_codes.mean, on_codes.variance, on_codes.stddev):
+      with self.assertRaisesRegex(NotImplementedError, 'received codes'):
+        statistic()
     other = FactorizedCategorical(_logits(3, 4, seed=1), dtype=tf.int32)
     kl = np.sum(np.exp(log_prob) * (log_prob - other.log_prob(codes)), axis=0)
-    self.assertAllClose(tfd.kl_divergence(d, other), kl)
+    self.assertAllClose(tfd.kl_divergence(on_codes, other), kl)
     self.assertAllEqual(tfd.kl_divergence(d, d), tf.zeros([2]))
 
   @parameterized.parameters('float32', 'int32')

@@ -40,6 +40,7 @@ class KlTest(tf.test.TestCase, parameterized.TestCase):
   @parameterized.parameters(
       lambda logits: distributions.RelaxedBernoulli(0.3, logits),
       lambda logits: distributions.LogitRelaxedBernoulli(0.3, logits),
+      lambda logits: distributions.Bernoulli(logits),
       lambda logits: tfd.Bernoulli(logits=logits),
       lambda logits: tfd.RelaxedBernoulli(0.3, logits=logits),
   )
@@ -273,6 +274,70 @@ class KlTest(tf.test.TestCase, parameterized.TestCase):
     expected_kl, expected_slopes = gradient(-60.0, max(p_logit, -60.0))
     self.assertAllClose(kl, expected_kl)
     self.assertAllClose(slopes, expected_slopes)
+
+  @parameterized.parameters(distributions.relaxed_kl, distributions.plug_in_kl)
+  def test_rejects_a_mean_of_no_samples(self, kl):
+    q = distributions.GumbelSoftmax(0.5, _Q)
+    with self.assertRaisesRegex(ValueError, '`num_samples` of at least 1'):
+      kl(q, q, num_samples=0)
+
+  @parameterized.parameters(
+      (distributions.Bernoulli, distributions.Bernoulli),
+      (distributions.Bernoulli, tfd.Bernoulli),
+      (tfd.Bernoulli, distributions.Bernoulli),
+  )
+  def test_bernoulli_has_its_divergence(self, make_q, make_p):
+    expected = sum(
+        special.rel_entr(special.expit(s * _Q), special.expit(s * _P))
+        for s in (-1, 1)
+    )
+    q, p = make_q(logits=_Q), make_p(logits=_P)
+    self.assertAllClose(tfd.kl_divergence(q, p), expected)
+    q, p = (tfd.Independent(d, 1) for d in (q, make_p(logits=[_P, _P])))
+    self.assertAllClose(tfd.kl_divergence(q, p), expected.sum(-1))
+
+  @parameterized.parameters(
+      lambda logits: distributions.FactorizedCategorical(logits),
+      lambda logits: tfd.Independent(
+          distributions.OneHotCategorical(logits), 1
+      ),
+      lambda logits: tfd.Independent(tfd.OneHotCategorical(logits), 1),
+  )
+  def test_factorized_categorical_is_an_independent(self, make):
+    factorized, other = distributions.FactorizedCategorical(_Q), make(2 * _Q)
+    for q, p, q_logits, p_logits in (
+        (factorized, other, _Q, 2 * _Q),
+        (other, factorized, 2 * _Q, _Q),
+    ):
+      q_log, p_log = (
+          special.log_softmax(logits, -1) for logits in (q_logits, p_logits)
+      )
+      expected = np.sum(np.exp(q_log) * (q_log - p_log))
+      self.assertAllClose(tfd.kl_divergence(q, p), expected)
+      self.assertAllClose(distributions.categorical_kl(q, p), expected)
+
+  def test_factorized_categorical_of_codes(self):
+    q, p = (
+        distributions.FactorizedCategorical(logits, dtype=tf.int32)
+        for logits in (_Q, 2 * _Q)
+    )
+    theirs = tfd.Independent(tfd.Categorical(2 * _Q), 1)
+    expected = tfd.kl_divergence(
+        tfd.Independent(tfd.Categorical(_Q), 1), theirs
+    )
+    self.assertAllClose(tfd.kl_divergence(q, p), expected)
+    self.assertAllClose(tfd.kl_divergence(q, theirs), expected)
+    one_hot = distributions.FactorizedCategorical(_Q)
+    for a, b in ((q, one_hot), (one_hot, q), (one_hot, theirs)):
+      with self.assertRaisesRegex(ValueError, 'event shape of `p`'):
+        tfd.kl_divergence(a, b)
+
+  def test_factorized_categorical_has_no_divergence_from_other_laws(self):
+    q = distributions.FactorizedCategorical(_Q)
+    for inner in (distributions.GumbelSoftmax(0.5, _Q), tfd.Dirichlet(_Q**2)):
+      p = tfd.Independent(inner, 1)
+      with self.assertRaisesRegex(NotImplementedError, 'categorical laws'):
+        tfd.kl_divergence(q, p)
 
 
 if __name__ == '__main__':
