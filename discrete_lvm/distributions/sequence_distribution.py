@@ -1,6 +1,7 @@
 """What the distributions over sequences of tokens have in common."""
 
 import abc
+import math
 
 import tensorflow as tf
 from tensorflow_probability.python.distributions import distribution
@@ -17,7 +18,7 @@ def code_log_prob(x, logits, name='code_log_prob'):
 
   Args:
     x: Integer `Tensor`, shape `[...]`, in `[0, K)`. A code of -1 says nothing:
-      0 nats, as on the zero vector.
+      0 nats, as on the zero vector. Any other has probability zero.
     logits: Floating `Tensor`, shape `[..., K]`; -inf is probability zero.
       Leading dimensions broadcast against those of `x`.
     name: Python `str`, name scope of the ops.
@@ -28,8 +29,8 @@ def code_log_prob(x, logits, name='code_log_prob'):
   Example:
     >>> from discrete_lvm.distributions import sequence_distribution
     >>> sequence_distribution.code_log_prob(
-    ...     [0, 1, -1], [[0., -math.inf]]).numpy()
-    array([  0., -inf,   0.], dtype=float32)
+    ...     [0, 1, -1, 2], [[0., -math.inf]]).numpy()
+    array([  0., -inf,   0., -inf], dtype=float32)
   """
   with tf.name_scope(name):
     log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
@@ -38,9 +39,13 @@ def code_log_prob(x, logits, name='code_log_prob'):
     # Indices broadcast at no cost, where rows of K would take memory.
     row = tf.reshape(tf.range(tf.shape(rows)[0]), tf.shape(log_p)[:-1])
     row, x = row + tf.zeros_like(x), x + tf.zeros_like(row)
-    # On a CPU a gather at -1 is an error.
-    found = tf.gather_nd(rows, tf.stack([row, tf.maximum(x, 0)], axis=-1))
-    return tf.where(x < 0, tf.zeros_like(found), found)
+    # Elsewhere a gather is an error on a CPU, and of another code under XLA.
+    is_code = (x >= 0) & (x < log_p.shape[-1])
+    code = tf.where(is_code, x, tf.zeros_like(x))
+    found = tf.gather_nd(rows, tf.stack([row, code], axis=-1))
+    infinity = tf.constant(math.inf, found.dtype)
+    nothing = tf.where(tf.equal(x, -1), tf.zeros_like(found), -infinity)
+    return tf.where(is_code, found, nothing)
 
 
 class SequenceDistribution(
