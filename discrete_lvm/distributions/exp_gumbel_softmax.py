@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 from discrete_lvm import ops
 from discrete_lvm.distributions import categorical_relaxation
 from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.distributions import simplex_bijector
 from discrete_lvm.ops import temperatures
 
 
@@ -232,7 +233,7 @@ class ExpGumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
     return tfp.bijectors.Chain(
         [
             tfp.bijectors.Log(validate_args=self.validate_args),
-            tfp.bijectors.SoftmaxCentered(validate_args=self.validate_args),
+            simplex_bijector.SimplexBijector(validate_args=self.validate_args),
         ],
         validate_args=self.validate_args,
     )

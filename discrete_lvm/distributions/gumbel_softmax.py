@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from discrete_lvm.distributions import categorical_relaxation
 from discrete_lvm.distributions import exp_gumbel_softmax
 from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.distributions import simplex_bijector
 
 
 class GumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
@@ -146,7 +146,7 @@ class GumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
     )
 
   def _default_event_space_bijector(self):
-    return tfp.bijectors.SoftmaxCentered(validate_args=self.validate_args)
+    return simplex_bijector.SimplexBijector(validate_args=self.validate_args)
 
   def _sample_control_dependencies(self, x):
     self._check_event(x)

@@ -329,6 +329,22 @@ class RelaxationTest(tf.test.TestCase, parameterized.TestCase):
     x = bijector.forward(tf.random.stateless_normal(shape, _SEED))
     self.assertAllInSet(tf.math.is_finite(d.log_prob(x.numpy())), [True])
 
+  @parameterized.named_parameters(*_CATEGORICAL)
+  def test_event_space_bijector_keeps_the_mass(self, cls):
+    for num_classes in (2, 3):
+      d = cls(1.0, _logits([num_classes]))
+      bijector = d.experimental_default_event_space_bijector()
+      # A grid of step 1/4: the densities are smooth and end before 20.
+      axis = np.arange(-20.0, 20.0, 0.25, np.float32)
+      u = np.stack(np.meshgrid(*[axis] * (num_classes - 1)), axis=-1)
+      x = bijector.forward(u).numpy()
+      log_jacobian = bijector.forward_log_det_jacobian(u, event_ndims=1)
+      log_density = d.log_prob(x) + log_jacobian
+      mass = tf.reduce_sum(tf.exp(log_density)) * 0.25 ** (num_classes - 1)
+      self.assertAllClose(mass, 1.0, rtol=1e-4)
+      inverse = bijector.inverse_log_det_jacobian(x, event_ndims=1)
+      self.assertAllClose(inverse, -log_jacobian, rtol=1e-4, atol=1e-4)
+
   @parameterized.named_parameters(*_ALL)
   def test_parameters_can_be_built_from_their_annotations(self, cls):
     sample_shape = [5, 3]
