@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.distributions import distribution
+from tensorflow_probability.python.internal import prefer_static as ps
 from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
@@ -155,11 +156,22 @@ class DiscretizedLogisticMixture(
 
   @classmethod
   def _parameter_properties(cls, dtype, num_classes=None):
+    def shape_fn(sample_shape):
+      if num_classes is None:
+        raise ValueError(
+            'Expected `num_classes`, the number of components M, of parameters '
+            f'of shape {sample_shape} + [M]; received None.'
+        )
+      return ps.concat([sample_shape, [num_classes]], axis=0)
+
     return {
-        'logits': tfp.util.ParameterProperties(event_ndims=1),
-        'loc': tfp.util.ParameterProperties(event_ndims=1),
+        'logits': tfp.util.ParameterProperties(
+            event_ndims=1, shape_fn=shape_fn
+        ),
+        'loc': tfp.util.ParameterProperties(event_ndims=1, shape_fn=shape_fn),
         'scale': tfp.util.ParameterProperties(
             event_ndims=1,
+            shape_fn=shape_fn,
             default_constraining_bijector_fn=tfp.bijectors.Softplus,
         ),
     }

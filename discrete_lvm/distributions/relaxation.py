@@ -133,13 +133,14 @@ class Relaxation(distribution.AutoCompositeTensorDistribution):
     )
 
 
-def temperature_properties(event_ndims, dtype, shape_fn):
+def temperature_properties(event_ndims, dtype, shape_fn, is_preferred=True):
   """Returns the TFP annotation of `temperature`.
 
   Args:
     event_ndims: As for `tfp.util.ParameterProperties`.
     dtype: Dtype of the distribution.
     shape_fn: As for `tfp.util.ParameterProperties`.
+    is_preferred: As for `tfp.util.ParameterProperties`.
   """
   return tfp.util.ParameterProperties(
       event_ndims=event_ndims,
@@ -147,4 +148,5 @@ def temperature_properties(event_ndims, dtype, shape_fn):
       default_constraining_bijector_fn=lambda: tfp.bijectors.Softplus(
           low=dtype_util.eps(dtype)
       ),
+      is_preferred=is_preferred,
   )

@@ -7,6 +7,7 @@ from tensorflow_probability.python.internal import tensor_util
 from discrete_lvm import ops
 from discrete_lvm.distributions import one_hot_distribution
 from discrete_lvm.distributions import parameters as parameters_lib
+from discrete_lvm.distributions import relaxation
 from discrete_lvm.ops import centering
 from discrete_lvm.ops import temperatures
 
@@ -103,9 +104,10 @@ class StraightThroughOneHotCategorical(one_hot_distribution.OneHotDistribution):
   @classmethod
   def _parameter_properties(cls, dtype, num_classes=None):
     properties = parameters_lib.categorical_parameter_properties()
-    properties['temperature'] = tfp.util.ParameterProperties(
-        event_ndims=lambda self: self._temperature_event_ndims(),
-        default_constraining_bijector_fn=tfp.bijectors.Softplus,
+    properties['temperature'] = relaxation.temperature_properties(
+        lambda self: self._temperature_event_ndims(),
+        dtype,
+        shape_fn=lambda sample_shape: sample_shape[:-1],
         is_preferred=False,
     )
     return properties

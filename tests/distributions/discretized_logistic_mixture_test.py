@@ -308,6 +308,13 @@ class DiscretizedLogisticMixtureTest(tf.test.TestCase, parameterized.TestCase):
     )
     self.assertAllClose(d.cdf(x), theirs)
 
+  def test_shapes_of_parameters_have_the_components(self):
+    cls = DiscretizedLogisticMixture
+    for properties in cls.parameter_properties(num_classes=3).values():
+      self.assertAllEqual(properties.shape_fn([5]), [5, 3])
+    with self.assertRaisesRegex(ValueError, 'number of components'):
+      tfp.experimental.util.make_trainable(cls, batch_and_event_shape=[5])
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -276,6 +276,14 @@ class StraightThroughOneHotCategoricalTest(
 
     self.assertAllEqual(sample(1e7), sample(0.0))
 
+  def test_temperature_is_annotated_as_that_of_the_relaxations(self):
+    properties = StraightThroughOneHotCategorical.parameter_properties()
+    properties = properties['temperature']
+    bijector = properties.default_constraining_bijector_fn()
+    self.assertGreater(bijector.forward(-200.0), 0.0)
+    self.assertEqual(properties.shape_fn([5, 3]), [5])
+    self.assertFalse(properties.is_preferred)
+
 
 if __name__ == '__main__':
   tf.test.main()
