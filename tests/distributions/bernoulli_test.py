@@ -83,6 +83,51 @@ class BernoulliTest(tf.test.TestCase, parameterized.TestCase):
     ):
       d.log_prob([1.5])
 
+  def test_probs_equal_tfp_at_the_ends_too(self):
+    probs = tf.constant([0.0, 0.2, 0.5, 1.0])
+    ours = distributions.Bernoulli(probs=probs)
+    theirs = tfd.Bernoulli(probs=probs, dtype=tf.float32)
+    for x in (0.0, 1.0):
+      self.assertAllClose(ours.log_prob(x), theirs.log_prob(x))
+    for name in ('mean', 'variance', 'mode', 'entropy'):
+      self.assertAllClose(getattr(ours, name)(), getattr(theirs, name)())
+    self.assertAllClose(ours.logits_parameter(), theirs.logits_parameter())
+    self.assertAllClose(ours.probs_parameter(), probs)
+    with tf.GradientTape() as tape:
+      tape.watch(probs)
+      x = tf.constant([0.0, 1.0, 0.0, 1.0])
+      log_prob = distributions.Bernoulli(probs=probs).log_prob(x)
+    gradient = tape.gradient(log_prob, probs)
+    self.assertAllClose(gradient[1:3], [5.0, -2.0])
+    self.assertAllInSet(tf.math.is_finite(gradient), [True])
+
+  def test_samples_of_probs_have_the_mean(self):
+    p = np.float32([0.0, 0.2, 0.5, 1.0])
+    draw = tf.function(
+        lambda p: distributions.Bernoulli(probs=p).sample(40_000, seed=[0, 1]),
+        jit_compile=True,
+    )
+    error = np.sqrt(p * (1 - p) / 40_000)
+    distance = np.abs(tf.reduce_mean(draw(p), 0) - p)
+    self.assertAllLessEqual(distance - 4 * error, 0.0)
+
+  def test_half_precision_probs_are_computed_in_float32(self):
+    d = distributions.Bernoulli(probs=tf.constant([0.5], tf.bfloat16))
+    self.assertEqual(d.dtype, tf.float32)
+    self.assertEqual(d.log_prob([1.0]).dtype, tf.float32)
+    self.assertEqual(d.sample(seed=[0, 1]).dtype, tf.float32)
+
+  def test_rejects_improper_probs(self):
+    for kwargs in ({}, {'logits': [0.0], 'probs': [0.5]}):
+      with self.assertRaisesRegex(ValueError, 'one of `logits` and `probs`'):
+        distributions.Bernoulli(**kwargs)
+    with self.assertRaisesRegex(ValueError, 'Expected floating `probs`'):
+      distributions.Bernoulli(probs=tf.constant([1]))
+    with self.assertRaisesRegex(
+        tf.errors.InvalidArgumentError, r'`probs` in \[0, 1\]'
+    ):
+      distributions.Bernoulli(probs=[1.5], validate_args=True)
+
 
 if __name__ == '__main__':
   tf.test.main()
