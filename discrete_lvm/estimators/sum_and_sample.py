@@ -92,10 +92,22 @@ def _sum_and_sample(logits, noise, num_summed):
   log_q = ops.joint_log_probs(tf.stop_gradient(logits))
   num_summed = min(num_summed, codes.shape[0])
   _, top = tf.math.top_k(log_q, num_summed)
-  is_summed = tf.reduce_any(tf.one_hot(top, codes.shape[0]) > 0, axis=-2)
+  is_summed = _is_among(top, log_q)
   log_rest = tf.where(is_summed, -float('inf'), log_q)
   rest = tf.exp(tf.reduce_logsumexp(log_rest, axis=-1))
   sampled, _ = ops.sample_joint(log_rest, noise)
   batch_ndims = logits.shape.rank - 2
   top = tf.transpose(top, [batch_ndims, *range(batch_ndims)])
   return tf.gather(codes, top), sampled, rest
+
+
+def _is_among(indices, x):
+  """Marks the elements of `x`, `[..., M]`, at the indices `[..., k]`."""
+  num_rows = tf.size(x) // tf.shape(x)[-1]
+  rows = tf.reshape(indices, [num_rows, indices.shape[-1]])
+  shape = tf.stack([num_rows, tf.shape(x)[-1]])
+  row = tf.broadcast_to(tf.range(num_rows)[:, tf.newaxis], tf.shape(rows))
+  marks = tf.scatter_nd(
+      tf.stack([row, rows], axis=-1), tf.ones_like(rows), shape
+  )
+  return tf.reshape(marks, tf.shape(x)) > 0
