@@ -197,7 +197,8 @@ class CompiledSteps:
       else:
         terms = self._accumulate(iterator, step)
       values = tf.stack([terms[name] for name in self.names])
-      self.step.assign_add(1)
+      with tf.control_dependencies([values]):
+        self.step.assign_add(1)
       self.sums.assign_add(tf.concat([values, [1.0]], 0))
       return i + 1, values
 
@@ -230,7 +231,9 @@ class CompiledSteps:
         # One at a time: that is what it is for.
         parallel_iterations=1,
     )
-    self._strategy.run(self._replica_update)
+    # After the last batch, as in `ReplicaStep.step`.
+    with tf.control_dependencies([totals]):
+      self._strategy.run(self._replica_update)
     return dict(zip(self.names, tf.unstack(totals / count), strict=True))
 
   def _run_batch(self, batch, step, index):

@@ -122,7 +122,13 @@ class ReplicaStep:
       This replica's share of the losses, as `gradients` returns them.
     """
     gradients, values, _ = self.gradients(batch, seed)
-    self.update(gradients)
+    if not self._optimizer.built:
+      # What a new variable starts from must not depend on the batch.
+      self._optimizer.build(self._model.trainable_variables)
+    # Nothing else orders the optimizer's count after the data, which may end or
+    # fail.
+    with tf.control_dependencies(list(values.values())):
+      self.update(gradients)
     return values
 
   def _clip(self, gradients):

@@ -148,6 +148,28 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
     whole.fit(_batches_of_file(path), _NUM_STEPS, **kwargs)
     self.assertEqual(toy.state(resumed), toy.state(whole))
 
+  @parameterized.parameters((1, 7), (2, 3))
+  def test_no_step_is_counted_without_its_batches(self, accumulate_steps, step):
+    paths = [str(self._dir / f'{i}') for i in range(20)]
+    for i, path in enumerate(paths):
+      if i != 7:
+        pathlib.Path(path).write_bytes(toy.examples(4).tobytes())
+
+    def from_step(start):
+      files = tf.data.Dataset.from_tensor_slices(paths).skip(start).repeat()
+      data = files.map(lambda p: tf.io.decode_raw(tf.io.read_file(p), 'float'))
+      return data.map(lambda x: tf.reshape(x, [4, 4]))
+
+    trainer = toy.make_trainer(
+        self._dir / 'a', steps_per_call=10, accumulate_steps=accumulate_steps
+    )
+    with self.assertRaisesRegex(
+        training.UnreadableDataError, f'after step {step}\\.'
+    ):
+      trainer.fit(from_step, 10)
+    self.assertEqual(trainer.step, step)
+    self.assertEqual(int(trainer.optimizer.iterations.numpy()), step)
+
   def test_data_to_evaluate_on_that_vanish(self):
     path = self._dir / 'examples'
     trainer = toy.make_trainer(self._dir / 'a')
