@@ -47,7 +47,10 @@ class Trainer:
   Callbacks are Keras callbacks. An "epoch" is a log interval, in whose logs are
   the step, the mean of each term over the interval and, where it ends in an
   evaluation, the metrics with the prefix `val_`. A "batch" is one call of the
-  compiled function. A callback's own state is not in the checkpoint.
+  compiled function. A callback's own state is not in the checkpoint; nor are
+  weights that it sets as the training ends, such as the best ones of Keras's
+  `EarlyStopping(restore_best_weights=True)`: after `fit` the model has these,
+  while the checkpoint, from which the next `fit` goes on, is of the last step.
 
   Made in the scope of a strategy of `get_strategy`, as the model has to be, it
   trains under it: `batches` are global batches, of which each replica gets a
@@ -337,7 +340,13 @@ class Trainer:
 
   def _train(self, iterator, num_steps):
     """Runs steps; returns the mean losses of the log interval up to here."""
-    values = self._steps.run(iterator, num_steps)
+    try:
+      values = self._steps.run(iterator, num_steps)
+    except tf.errors.OutOfRangeError as error:
+      raise ValueError(
+          'Expected an infinite data set from `batches`; received one that '
+          f'ended at step {self.step}.'
+      ) from error
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
       # The loss is the sum of the terms, and says less than the term does.

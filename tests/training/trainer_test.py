@@ -179,6 +179,25 @@ class TrainerTest(tf.test.TestCase, parameterized.TestCase):
     toy.fit(trainer, 100, eval_every=5)
     self.assertEqual(trainer.step, 15)
 
+  def test_best_weights_are_those_of_the_model_but_not_of_the_checkpoint(self):
+    stopping = keras.callbacks.EarlyStopping(
+        monitor='val_noise',
+        mode='max',
+        patience=2,
+        restore_best_weights=True,
+    )
+    weights = {}
+    recorder = toy.Recorder(
+        lambda step: weights.update({step: trainer.model.get_weights()})
+    )
+    trainer = toy.make_trainer(self._dir / 'a', callbacks=[stopping, recorder])
+    toy.fit(trainer, 100, eval_every=5)
+    for w, best in zip(trainer.model.get_weights(), weights[5], strict=True):
+      self.assertAllEqual(w, best)
+    self.assertEqual(trainer.restore(), 15)
+    for w, last in zip(trainer.model.get_weights(), weights[15], strict=True):
+      self.assertAllEqual(w, last)
+
   def test_loss_scale_optimizer(self):
     model = toy.ToyModel()
     inner = training.FusedAdam(1e-2)
@@ -252,6 +271,11 @@ class TrainerTest(tf.test.TestCase, parameterized.TestCase):
       trainer.fit(data.repeat(), 10)
     with self.assertRaisesRegex(ValueError, 'received one of 5 batches'):
       trainer.fit(lambda step: data, 10)
+    # Of these nothing is known before they end.
+    with self.assertRaisesRegex(
+        ValueError, 'received one that ended at step 5'
+    ):
+      trainer.fit(lambda step: data.filter(lambda x: True), 10)
     with self.assertRaisesRegex(ValueError, 'finite data set; received an inf'):
       trainer.evaluate(data.repeat())
     with self.assertRaisesRegex(ValueError, 'at least one batch'):
