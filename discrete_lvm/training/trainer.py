@@ -196,8 +196,9 @@ class Trainer:
       UnreadableDataError: If a file of the data is missing or damaged.
       ValueError: If an argument is out of its range, `batches` is no function
         or its data set finite, a loss term not of shape `[batch]`, the output
-        directory cannot be written, its checkpoints are all damaged or those of
-        another model, or not all workers find them.
+        directory cannot be written, its checkpoints are all damaged, those of
+        another model or of a step above `num_steps`, or not all workers find
+        them.
     """
     _check_positive(
         num_steps=num_steps,
@@ -208,6 +209,11 @@ class Trainer:
     self._build(_infinite(batches, 0))
     self._checkpoints.restore()
     step = self.step
+    if step > num_steps:
+      raise ValueError(
+          f'Expected `num_steps` of at least {step}, the step of the last '
+          f'checkpoint; received {num_steps}.'
+      )
     iterator = self._iterate(_infinite(batches, step * self._accumulate_steps))
     every = [log_every] if eval_batches is None else [log_every, eval_every]
     history = keras.callbacks.History()

@@ -59,6 +59,15 @@ class DiscreteFlowFullRankTest(
       self.run_main()
     fit.assert_not_called()
 
+  def test_fewer_steps_than_were_done(self):
+    self.run_main(models=['factorized'])
+    before = self.results('factorized')
+    stderr = self.run_failing(
+        discrete_flow_full_rank, models=['factorized'], num_steps=2
+    )
+    self.assertIn('`num_steps` of at least 4', stderr)
+    self.assertEqual(self.results('factorized'), before)
+
   def test_the_factorised_model_reaches_its_bound(self):
     self.run_main(
         models=['factorized'],

@@ -207,6 +207,15 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(toy.state(trainer), toy.state(whole))
     self.assertEqual(self._metrics('a'), self._metrics('b'))
 
+  def test_shorter_run_is_refused(self):
+    self._resume('run', 9)
+    before = self._metrics('run')
+    with self.assertRaisesRegex(
+        ValueError, '`num_steps` of at least 9, the step .*; received 5'
+    ):
+      self._resume('run', 5)
+    self.assertEqual(self._metrics('run'), before)
+
   def test_finished_run_does_nothing(self):
     trainer = toy.make_trainer(self._dir / 'a')
     toy.fit(trainer)
