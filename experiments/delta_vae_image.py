@@ -26,6 +26,7 @@ References:
 """
 
 from collections.abc import Sequence
+import functools
 import math
 import pathlib
 
@@ -164,7 +165,16 @@ def draw(
   )
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(
+        shared_flags.NUM_LATENTS,
+        shared_flags.NUM_CLASSES,
+        shared_flags.LENGTH,
+        shared_flags.TEMPERATURE_SCHEDULE,
+        shared_flags.TEXT_FILE,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and draws.
 

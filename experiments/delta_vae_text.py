@@ -131,7 +131,16 @@ def write_samples(
   (run_dir / 'samples.txt').write_text('\n'.join(lines) + '\n')
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(
+        shared_flags.NUM_LATENTS,
+        shared_flags.NUM_CLASSES,
+        shared_flags.TEMPERATURE_SCHEDULE,
+        shared_flags.DATA_DIR,
+        shared_flags.DATA_SEED,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and writes samples.
 

@@ -22,6 +22,7 @@ models.png: the share of sampled digits that are right at each place.
 """
 
 from collections.abc import Sequence
+import functools
 
 from absl import app
 from absl import flags
@@ -50,7 +51,10 @@ flags.set_default(shared_flags.TEMPERATURE_SCHEDULE, '1')
 flags.set_default(shared_flags.BATCH_SIZE, 128)
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(*flow_runs.UNUSED, shared_flags.NUM_CLASSES),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and draws.
 

@@ -15,6 +15,7 @@ models.png: the log-probability of events under each model and the truth.
 """
 
 from collections.abc import Sequence
+import functools
 
 from absl import app
 from absl import flags
@@ -37,7 +38,10 @@ flow_runs.set_defaults(
 )
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=flow_runs.UNUSED,
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and draws.
 

@@ -106,7 +106,10 @@ def run_chains(truth: potts.Potts) -> np.ndarray:
   return codes
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(*flow_runs.UNUSED, shared_flags.LENGTH),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and draws.
 

@@ -140,7 +140,17 @@ def _read():
   return found
 
 
-@functools.partial(launch.one_line_errors, distributes=False)
+@functools.partial(
+    launch.one_line_errors,
+    distributes=False,
+    unused=shared_flags.all_but(
+        shared_flags.SEED,
+        shared_flags.OUTPUT_DIR,
+        shared_flags.TEXT_FILE,
+        shared_flags.PRECISION,
+        shared_flags.STRATEGY,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Reads the models, compares each with each, and prints the table.
 

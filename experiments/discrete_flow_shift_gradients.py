@@ -155,7 +155,16 @@ def _choose(gradient, logits, seed):
       return dlvm.ops.softmax_argmax(logits)
 
 
-@functools.partial(launch.one_line_errors, distributes=False)
+@functools.partial(
+    launch.one_line_errors,
+    distributes=False,
+    unused=shared_flags.all_but(
+        shared_flags.SEED,
+        shared_flags.TEXT_FILE,
+        shared_flags.PRECISION,
+        shared_flags.STRATEGY,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Descends by each gradient, and prints the table.
 

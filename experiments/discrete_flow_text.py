@@ -28,6 +28,7 @@ References:
 """
 
 from collections.abc import Sequence
+import functools
 import pathlib
 import time
 from typing import Any
@@ -215,7 +216,16 @@ def _write_samples(path, model, title):
   path.write_text('\n'.join(lines) + '\n')
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(
+        shared_flags.NUM_LATENTS,
+        shared_flags.NUM_CLASSES,
+        shared_flags.NUM_IMPORTANCE_SAMPLES,
+        shared_flags.DATA_DIR,
+        shared_flags.DATA_SEED,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Prints what n-grams reach, trains, evaluates, tabulates and draws.
 

@@ -99,7 +99,16 @@ _EVAL_BATCH_SIZE = 100
 _NUM_VALIDATION = 1000
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(
+        shared_flags.NUM_LATENTS,
+        shared_flags.NUM_CLASSES,
+        shared_flags.LENGTH,
+        shared_flags.UNITS,
+        shared_flags.TEXT_FILE,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates, tabulates and draws.
 

@@ -40,6 +40,7 @@ from experiments import estimator_pictures
 from experiments import estimator_table
 from experiments import launch
 from experiments import results
+from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
 from experiments.benchmarks import timing
@@ -96,7 +97,22 @@ _ARGUMENTS = {'nvil': {'normalize': False}}
 _BASELINE = 'score_function'
 
 
-@functools.partial(launch.one_line_errors, distributes=False)
+@functools.partial(
+    launch.one_line_errors,
+    distributes=False,
+    unused=shared_flags.all_but(
+        shared_flags.SEED,
+        shared_flags.OUTPUT_DIR,
+        shared_flags.DATA_SEED,
+        shared_flags.NUM_STEPS,
+        shared_flags.NUM_LATENTS,
+        shared_flags.NUM_CLASSES,
+        shared_flags.BATCH_SIZE,
+        shared_flags.LEARNING_RATE,
+        shared_flags.PRECISION,
+        shared_flags.STRATEGY,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Measures, prints, writes and draws.
 
@@ -107,33 +123,41 @@ def main(argv: Sequence[str]) -> None:
   # The ratio of times is to the first.
   names = [*dict.fromkeys([_BASELINE, *estimator_names.listed()])]
   temperatures = _parse_temperatures()
+  objectives = [*dict.fromkeys(_OBJECTIVES.value)]
+  if not objectives or not {*objectives} <= {*estimator_objectives.NAMES}:
+    raise ValueError(
+        f'Expected objectives of {estimator_objectives.NAMES} in --objectives; '
+        f'received {objectives}.'
+    )
   learning_rate = schedules.parse(shared_flags.LEARNING_RATE.value)
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
-  config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
-  dlvm.training.claim_output_dir(
-      output_dir, {**config, 'estimators': names, 'temperatures': temperatures}
-  )
+  config = {
+      **{flag.name: flag.value for flag in _CONFIG_FLAGS},
+      'estimators': names,
+      'temperatures': temperatures,
+  }
   key = {'num_draws': _NUM_DRAWS.value}
-  found = results.read(output_dir, key)
-  if found is None:
-    rows, left_out = {}, {}
-    for objective in dict.fromkeys(_OBJECTIVES.value):
-      rows[objective] = _measure_all(
-          estimator_objectives.make(
-              objective,
-              shared_flags.NUM_LATENTS.value,
-              shared_flags.NUM_CLASSES.value,
-              shared_flags.DATA_SEED.value,
-              output_dir,
-              shared_flags.NUM_STEPS.value,
-          ),
-          names,
-          temperatures,
-          learning_rate,
-          left_out,
-      )
-    found = {**key, 'rows': rows, 'left_out': left_out}
-    results.write(output_dir, found)
+  with runs.claim(output_dir, config):
+    found = results.read(output_dir, key)
+    if found is None:
+      rows, left_out = {}, {}
+      for objective in objectives:
+        rows[objective] = _measure_all(
+            estimator_objectives.make(
+                objective,
+                shared_flags.NUM_LATENTS.value,
+                shared_flags.NUM_CLASSES.value,
+                shared_flags.DATA_SEED.value,
+                output_dir,
+                shared_flags.NUM_STEPS.value,
+            ),
+            names,
+            temperatures,
+            learning_rate,
+            left_out,
+        )
+      found = {**key, 'rows': rows, 'left_out': left_out}
+      results.write(output_dir, found)
   _report(found, output_dir)
 
 

@@ -58,7 +58,19 @@ REPORTS: Mapping[
 }
 
 
-@functools.partial(launch.one_line_errors, distributes=False)
+@functools.partial(
+    launch.one_line_errors,
+    distributes=False,
+    unused=shared_flags.all_but(
+        shared_flags.SEED,
+        shared_flags.OUTPUT_DIR,
+        shared_flags.DATA_DIR,
+        shared_flags.TEXT_FILE,
+        shared_flags.NUM_IMPORTANCE_SAMPLES,
+        shared_flags.PRECISION,
+        shared_flags.STRATEGY,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Measures, prints, and writes the report and the page.
 

@@ -37,7 +37,13 @@ _EXPORT_DIR = flags.DEFINE_string(
 )
 
 
-@functools.partial(launch.one_line_errors, distributes=False)
+@functools.partial(
+    launch.one_line_errors,
+    distributes=False,
+    unused=shared_flags.all_but(
+        shared_flags.OUTPUT_DIR, shared_flags.PRECISION, shared_flags.STRATEGY
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Exports the model.
 

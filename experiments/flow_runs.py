@@ -66,6 +66,13 @@ _NUM_EVENTS = flags.DEFINE_integer(
     lower_bound=2,
 )
 
+# What says nothing of any known distribution.
+UNUSED = (
+    shared_flags.NUM_LATENTS,
+    shared_flags.NUM_IMPORTANCE_SAMPLES,
+    shared_flags.DATA_DIR,
+    shared_flags.TEXT_FILE,
+)
 # What makes a run the run that it is, beside its model and its seed.
 _CONFIG_FLAGS = (
     *runs.CONFIG,

@@ -20,6 +20,7 @@ was killed.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import functools
 import pathlib
 from typing import Any
 
@@ -277,7 +278,15 @@ def rows_of(
   return rows
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(
+        shared_flags.NUM_LATENTS,
+        shared_flags.NUM_CLASSES,
+        shared_flags.LENGTH,
+        shared_flags.TEXT_FILE,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains and evaluates all, and tabulates.
 

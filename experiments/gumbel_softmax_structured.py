@@ -20,6 +20,7 @@ event files; checkpoints; model.keras; results.json; and predictions.png.
 """
 
 from collections.abc import Sequence
+import functools
 import math
 import pathlib
 
@@ -103,7 +104,15 @@ def draw_predictions(
   )
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(
+        shared_flags.NUM_SEEDS,
+        shared_flags.UNITS,
+        shared_flags.LENGTH,
+        shared_flags.TEXT_FILE,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and draws.
 
@@ -136,25 +145,22 @@ def main(argv: Sequence[str]) -> None:
       ),
   )
   latent_flags.set_initial_weights(model)
-  # By a run that can be done: the flags of one that cannot are to be mended.
   config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
-  dlvm.training.claim_output_dir(
-      output_dir, {**config, 'data': images.description}
-  )
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value
-  trainer = runs.fit(
-      model,
-      lambda data_seed: dlvm.training.ShuffledBatches(
-          images.train.images,
-          shared_flags.BATCH_SIZE.value,
-          data_seed,
-          _draw_halves,
-      ),
-      seed,
-      output_dir,
-      temperatures.callbacks(model.estimators, temperature),
-      _eval_batches(images.validation),
-  )
+  with runs.claim(output_dir, {**config, 'data': images.description}):
+    trainer = runs.fit(
+        model,
+        lambda data_seed: dlvm.training.ShuffledBatches(
+            images.train.images,
+            shared_flags.BATCH_SIZE.value,
+            data_seed,
+            _draw_halves,
+        ),
+        seed,
+        output_dir,
+        temperatures.callbacks(model.estimators, temperature),
+        _eval_batches(images.validation),
+    )
 
   title = (
       f'{image_flags.DATASET.value}, {latent_flags.ESTIMATOR.value}, '

@@ -16,6 +16,7 @@ event files; checkpoints; model.keras; results.json; and four pictures
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import functools
 import json
 import math
 import pathlib
@@ -207,7 +208,15 @@ def print_results(found: Mapping[str, Any]) -> None:
   rich.console.Console().print(table)
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(
+        shared_flags.NUM_SEEDS,
+        shared_flags.UNITS,
+        shared_flags.LENGTH,
+        shared_flags.TEXT_FILE,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and draws.
 
@@ -238,26 +247,23 @@ def main(argv: Sequence[str]) -> None:
       estimator=latent_flags.make_estimator(_IMPORTANCE_WEIGHTED.value),
   )
   latent_flags.set_initial_weights(model)
-  # By a run that can be done: the flags of one that cannot are to be mended.
   config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
-  dlvm.training.claim_output_dir(
-      output_dir, {**config, **units, 'data': images.description}
-  )
   is_dynamic = latent_flags.BINARIZATION.value == 'dynamic'
   model.num_importance_samples = latent_flags.NUM_VALIDATION_SAMPLES.value
-  trainer = runs.fit(
-      model,
-      lambda data_seed: dlvm.training.ShuffledBatches(
-          images.train.images,
-          shared_flags.BATCH_SIZE.value,
-          data_seed,
-          data.binarize if is_dynamic else None,
-      ),
-      seed,
-      output_dir,
-      _callbacks(model, images, temperature, output_dir),
-      _eval_batches(images.validation),
-  )
+  with runs.claim(output_dir, {**config, **units, 'data': images.description}):
+    trainer = runs.fit(
+        model,
+        lambda data_seed: dlvm.training.ShuffledBatches(
+            images.train.images,
+            shared_flags.BATCH_SIZE.value,
+            data_seed,
+            data.binarize if is_dynamic else None,
+        ),
+        seed,
+        output_dir,
+        _callbacks(model, images, temperature, output_dir),
+        _eval_batches(images.validation),
+    )
 
   title = (
       f'{image_flags.DATASET.value}, {latent_flags.ESTIMATOR.value}, '

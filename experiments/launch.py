@@ -1,6 +1,7 @@
 """How every binary begins and ends."""
 
 from collections.abc import Callable
+from collections.abc import Collection
 import contextlib
 import functools
 import re
@@ -38,7 +39,11 @@ def _dtype_policy(name):
     keras.config.set_dtype_policy(before)
 
 
-def one_line_errors(main: Callable, distributes: bool = True) -> Callable:
+def one_line_errors(
+    main: Callable,
+    distributes: bool = True,
+    unused: Collection[flags.FlagHolder] = (),
+) -> Callable:
   """Makes errors of flags and data end a binary in one line, with status 1.
 
   It also enters the strategy that the flags ask for, before anything else of
@@ -50,6 +55,8 @@ def one_line_errors(main: Callable, distributes: bool = True) -> Callable:
     distributes: Whether `main` trains by `training.Trainer`, which takes any
       `--strategy`. Else all but the default are refused: each worker would do
       everything, and all would write to the same files.
+    unused: Flags of `shared_flags` that say nothing to `main`, and are refused
+      where they are given.
 
   Returns:
     A function like `main` that writes the message of a `ValueError`, of an
@@ -71,6 +78,12 @@ def one_line_errors(main: Callable, distributes: bool = True) -> Callable:
     try:
       if len(argv) > 1:
         raise ValueError(f'Expected flags only; received {argv[1:]}.')
+      lost = [f'--{flag.name}' for flag in unused if flag.present]
+      if lost:
+        raise ValueError(
+            'Expected flags that this binary uses; received '
+            f'{", ".join(lost)}, which it does not.'
+        )
       if not distributes and shared_flags.STRATEGY.value != 'default':
         raise ValueError(
             'Expected --strategy=default, since this binary runs on one device '

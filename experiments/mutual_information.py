@@ -107,7 +107,19 @@ _CONFIG_FLAGS = (
 )
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=(
+        shared_flags.NUM_LATENTS,
+        shared_flags.NUM_CLASSES,
+        shared_flags.LENGTH,
+        shared_flags.TEMPERATURE_SCHEDULE,
+        shared_flags.NUM_IMPORTANCE_SAMPLES,
+        shared_flags.DATA_DIR,
+        shared_flags.DATA_SEED,
+        shared_flags.TEXT_FILE,
+    ),
+)
 def main(argv: Sequence[str]) -> None:
   """Trains, measures, prints and draws.
 
@@ -147,16 +159,19 @@ def main(argv: Sequence[str]) -> None:
 def _run(task, informations, bounds, name, seed):
   """Trains a critic stair by stair; returns the measures of each."""
   run_dir = runs.run_dir(f'{task}_{name}', seed)
-  dlvm.training.claim_output_dir(
-      run_dir,
-      {
-          **{flag.name: flag.value for flag in _CONFIG_FLAGS},
-          'task': task,
-          'bound': name,
-          'informations': informations,
-          'seed': seed,
-      },
-  )
+  config = {
+      **{flag.name: flag.value for flag in _CONFIG_FLAGS},
+      'task': task,
+      'bound': name,
+      'informations': informations,
+      'seed': seed,
+  }
+  with runs.claim(run_dir, config):
+    return _climb(task, informations, bounds[name], seed, run_dir)
+
+
+def _climb(task, informations, bound, seed, run_dir):
+  """Trains and measures the stairs that are left; returns those of all."""
   # A stair is written before the next begins, so that no critic is measured
   # that has seen more than it.
   found = results.read(run_dir, {}) or {'seconds': 0.0, 'stairs': []}
@@ -166,7 +181,7 @@ def _run(task, informations, bounds, name, seed):
   if len(found['stairs']) == len(ends):
     return found['stairs']
   keras.utils.set_random_seed(seed)
-  model = _build_model(seed, **bounds[name])
+  model = _build_model(seed, **bound)
   trainer = runs.make_trainer(model, seed, run_dir, clip_norm=_CLIP_NORM)
   draw = functools.partial(_draw, task)
   measure = _measurer(lambda x, y, _: {'value': model.bound((x, y))}, draw)

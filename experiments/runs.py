@@ -1,8 +1,10 @@
 """Sweeps: a run for each name and seed, each of which resumes by itself."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import pathlib
 import time
 from typing import Any
@@ -27,6 +29,7 @@ CONFIG = (
     shared_flags.JIT,
     shared_flags.PRECISION,
 )
+_CONFIG = 'config.json'
 _LOG_EVERY = 100
 
 
@@ -66,6 +69,37 @@ def run_dir(name: str, seed: int) -> pathlib.Path:
   return output_dir / name.replace(':', '_') / f'seed_{seed}'
 
 
+@contextlib.contextmanager
+def claim(directory: pathlib.Path, config: Mapping[str, Any]) -> Iterator[None]:
+  """Claims the directory of a run for what is done inside of the context.
+
+  A `ValueError` in there, as of a bad flag, gives it back if it was new and
+  holds neither a checkpoint nor results: the command is to be mended.
+
+  Args:
+    directory: Directory of the run.
+    config: As for `training.claim_output_dir`.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    ValueError: If the directory is that of another config.
+  """
+  path = directory / _CONFIG
+  is_new = not path.exists()
+  dlvm.training.claim_output_dir(directory, config)
+  try:
+    yield
+  except ValueError:
+    is_used = (directory / results.NAME).exists() or any(
+        (directory / 'checkpoints').glob('*.index')
+    )
+    if is_new and not is_used:
+      path.unlink(missing_ok=True)
+    raise
+
+
 def resume(
     directory: pathlib.Path,
     config: Mapping[str, Any],
@@ -89,16 +123,16 @@ def resume(
   Raises:
     ValueError: If the directory is that of another config.
   """
-  dlvm.training.claim_output_dir(directory, config)
-  found = results.read(directory, key)
-  if found is not None:
+  with claim(directory, config):
+    found = results.read(directory, key)
+    if found is not None:
+      return found
+    begin = time.monotonic()
+    trained = train()
+    seconds = time.monotonic() - begin
+    found = {**key, 'seconds': seconds, **measure(trained)}
+    results.write(directory, found)
     return found
-  begin = time.monotonic()
-  trained = train()
-  seconds = time.monotonic() - begin
-  found = {**key, 'seconds': seconds, **measure(trained)}
-  results.write(directory, found)
-  return found
 
 
 def fit(
@@ -168,7 +202,11 @@ def make_trainer(
       ),
       directory,
       seed=seed,
-      clip_norm=shared_flags.CLIP_NORM.value or clip_norm,
+      clip_norm=(
+          clip_norm
+          if shared_flags.CLIP_NORM.value is None
+          else shared_flags.CLIP_NORM.value
+      ),
       accumulate_steps=shared_flags.ACCUMULATE_STEPS.value,
       jit_compile=shared_flags.JIT.value,
       callbacks=[

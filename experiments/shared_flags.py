@@ -1,5 +1,7 @@
 """Flags that every binary has."""
 
+from collections.abc import Sequence
+
 from absl import flags
 
 from experiments import schedules
@@ -131,3 +133,23 @@ ACCUMULATE_STEPS = flags.DEFINE_integer(
     ' do not fit into memory.',
     lower_bound=1,
 )
+_ALL = tuple(
+    flag for flag in globals().values() if isinstance(flag, flags.FlagHolder)
+)
+
+
+def all_but(*used: flags.FlagHolder) -> Sequence[flags.FlagHolder]:
+  """Lists the flags that a binary does not use.
+
+  Args:
+    *used: Those that it does.
+
+  Returns:
+    All the others of this module.
+
+  Example:
+    >>> [flag.name for flag in all_but(*_ALL[1:])]
+    ['seed']
+  """
+  names = {flag.name for flag in used}
+  return [flag for flag in _ALL if flag.name not in names]

@@ -22,6 +22,7 @@ status, and sweep.log, its output.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+import functools
 import itertools
 import json
 import pathlib
@@ -144,7 +145,10 @@ def run_name(point: Mapping[str, str]) -> str:
   return '/'.join(re.sub(r'[^\w.+-]', '_', part) for part in parts)
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=shared_flags.all_but(shared_flags.OUTPUT_DIR),
+)
 def main(argv: Sequence[str]) -> None:
   """Runs what is left to run, and tabulates.
 

@@ -100,7 +100,8 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
 
   @parameterized.parameters(
       ({'estimators': ['no']}, 'Expected --estimators of'),
-      ({'objectives': ['no']}, 'Expected objectives of'),
+      ({'objectives': ['linear', 'no']}, 'Expected objectives of'),
+      ({'objectives': []}, 'Expected objectives of'),
       ({'temperatures': ['0']}, 'Expected positive numbers in --temperatures'),
       ({'temperatures': ['x']}, 'Expected positive numbers in --temperatures'),
       ({'learning_rate': 'x'}, "received 'x'"),
@@ -108,6 +109,8 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
   )
   def test_bad_flags(self, flag_values, message):
     self.assertIn(message, self.run_failing(estimator_variance, **flag_values))
+    # The directory is free for the flags that were mended.
+    self.assertFalse((self.output_dir / 'config.json').exists())
 
 
 class EstimatorMeasuresTest(tf.test.TestCase, parameterized.TestCase):

@@ -277,6 +277,8 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
       ({'decoder_units': ['200', '0']}, 'positive integers in --decoder_units'),
       ({'encoder_units': ['wide']}, 'positive integers in --encoder_units'),
       ({'batch_size': 2000}, 'received 2000'),
+      ({'clip_norm': -1.0}, '`clip_norm`; received -1.0'),
+      ({'clip_norm': 0.0}, '`clip_norm`; received 0.0'),
       ({'output_dir': '/dev/null/run'}, 'directory that can be written'),
   )
   def test_bad_flags(self, flag_values, message):
@@ -284,6 +286,12 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertStartsWith(stderr, 'Error: ')
     self.assertEqual(stderr.count('\n'), 1)
     self.assertIn(message, stderr)
+    # The directory is free for the flags that were mended.
+    self.assertFalse((self.output_dir / 'config.json').exists())
+
+  def test_flags_of_other_binaries(self):
+    with flagsaver.as_parsed(num_seeds='3'):
+      self.assertIn('received --num_seeds', self.run_failing())
 
   def test_no_data_and_no_network(self):
     offline = urllib.error.URLError('Name or service not known')

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import launch
+from experiments import shared_flags
 
 
 class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
@@ -87,6 +88,25 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
           stderr.getvalue(), f'^Error: Expected --strategy=default.*{strategy}'
       )
       self.assertEqual(stderr.getvalue().count('\n'), 1)
+
+  def test_refuses_flags_that_say_nothing(self):
+    main = launch.one_line_errors(
+        lambda argv: 0, unused=(shared_flags.NUM_SEEDS, shared_flags.UNITS)
+    )
+    with flagsaver.as_parsed(num_steps='3'):
+      self.assertEqual(main(['binary']), 0)
+    stderr = io.StringIO()
+    with (
+        flagsaver.as_parsed(num_seeds='1', units='4'),
+        contextlib.redirect_stderr(stderr),
+        self.assertRaises(SystemExit),
+    ):
+      main(['binary'])
+    self.assertEqual(
+        stderr.getvalue(),
+        'Error: Expected flags that this binary uses; received --num_seeds, '
+        '--units, which it does not.\n',
+    )
 
   def test_keeps_the_traceback_of_our_own_faults(self):
     @launch.one_line_errors

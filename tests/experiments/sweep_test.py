@@ -4,6 +4,7 @@ import pathlib
 from unittest import mock
 
 from absl.testing import absltest
+from absl.testing import flagsaver
 from absl.testing import parameterized
 import numpy as np
 
@@ -87,6 +88,12 @@ class SweepTest(binary.BinaryTestCase, parameterized.TestCase):
     self.run_main(sweep, grid=['ridge 1', 'bias no'], fixed='--seed=3')
     self.run_main(sweep, grid=['ridge 1', 'bias no'], fixed='--seed=4')
     self.assertEqual(self.calls()['ridge_1/bias_no'], 2)
+
+  def test_flags_that_no_run_would_get(self):
+    with flagsaver.as_parsed(num_steps='3', seed='1'):
+      error = self.run_failing(sweep)
+    self.assertIn('received --seed, --num_steps, which it does not', error)
+    self.assertFalse(self.output_dir.exists())
 
   def test_a_failure_is_reported_and_tried_again(self):
     flag_values = {'grid': ['ridge 1 -1'], 'tune': []}

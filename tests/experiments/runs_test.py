@@ -1,0 +1,45 @@
+import pathlib
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import tensorflow as tf
+
+from experiments import results
+from experiments import runs
+
+
+class ClaimTest(tf.test.TestCase, parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.run_dir = pathlib.Path(self.get_temp_dir()) / self.id()
+
+  def fail_inside(self, config, left_behind=None):
+    with self.assertRaisesRegex(ValueError, 'bad flag'):
+      with runs.claim(self.run_dir, config):
+        if left_behind:
+          path = self.run_dir / left_behind
+          path.parent.mkdir(exist_ok=True)
+          path.write_text('')
+        raise ValueError('bad flag')
+
+  def test_gives_back_what_a_bad_flag_claimed(self):
+    self.fail_inside({'clip_norm': -1.0})
+    with runs.claim(self.run_dir, {'clip_norm': 1.0}):
+      pass
+    # That of a run stays what it is.
+    self.fail_inside({'clip_norm': 1.0})
+    with self.assertRaisesRegex(ValueError, r'expected 1\.0, received 2\.0'):
+      with runs.claim(self.run_dir, {'clip_norm': 2.0}):
+        pass
+
+  @parameterized.parameters('checkpoints/ckpt-1.index', results.NAME)
+  def test_keeps_what_a_run_has_left_something_in(self, name):
+    self.fail_inside({'seed': 0}, name)
+    with self.assertRaisesRegex(ValueError, 'expected 0, received 1'):
+      with runs.claim(self.run_dir, {'seed': 1}):
+        pass
+
+
+if __name__ == '__main__':
+  absltest.main()
