@@ -9,6 +9,27 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 
+# Of a coordinate: beyond, float32 has too few digits for what y is off rho x.
+_MAX_NATS = 13
+
+
+def check_informations(informations: Sequence[float], dim: int) -> None:
+  """Checks that float32 can hold pairs of such informations.
+
+  Args:
+    informations: Nats.
+    dim: Number of coordinates.
+
+  Raises:
+    ValueError: If one is above 13 nats a coordinate.
+  """
+  most = max(informations)
+  if most > _MAX_NATS * dim:
+    raise ValueError(
+        f'Expected informations of at most {_MAX_NATS} nats a coordinate, '
+        f'{_MAX_NATS * dim:g} in all; received {most:g}.'
+    )
+
 
 def correlation(information: float | tf.Tensor, dim: int) -> tf.Tensor:
   """Returns the correlation of each coordinate that gives an information.
@@ -52,13 +73,18 @@ def sample(
     >>> x.shape, y.shape
     (TensorShape([1000, 20]), TensorShape([1000, 20]))
   """
-  rho = correlation(information, dim)
   x, noise = tf.unstack(
       tf.random.stateless_normal(
           [2, *sample_shape, dim], dlvm.ops.as_seed(seed)
       )
   )
-  y = rho * x + tf.sqrt(1 - rho**2) * noise
+  # In float64, so that y is off rho x by the noise and one rounding alone. Not
+  # 1 - rho**2, which cancels: it is exp(-2 I / dim).
+  information = tf.cast(information, tf.float64)
+  rho, scale = correlation(information, dim), tf.exp(-information / dim)
+  y = tf.cast(
+      rho * tf.cast(x, tf.float64) + scale * tf.cast(noise, tf.float64), x.dtype
+  )
   return x, y**3 if cubic else y
 
 
@@ -73,13 +99,14 @@ def log_ratios(x: tf.Tensor, y: tf.Tensor, information: float) -> tf.Tensor:
   Returns:
     `Tensor`, shape `[..., K, K]`, in nats: a row has its y.
   """
-  dim = x.shape[-1]
-  rho = correlation(information, dim)
-  x2, y2 = (tf.reduce_sum(z**2, axis=-1) for z in (x, y))
-  products = tf.matmul(y, x, transpose_b=True)
-  # The quadratic form of the two precision matrices, less that of the margins.
-  squares = rho**2 * (x2[..., tf.newaxis, :] + y2[..., :, tf.newaxis])
-  return information + (rho * products - squares / 2) / (1 - rho**2)
+  dtype, dim = x.dtype, x.shape[-1]
+  x, y, information = (tf.cast(t, tf.float64) for t in (x, y, information))
+  rho, scale = correlation(information, dim), tf.exp(-information / dim)
+  y = y[..., :, tf.newaxis, :]
+  noise = (y - rho * x[..., tf.newaxis, :, :]) / scale
+  # log p(y | x) less log p(y), whose scales differ by the information.
+  squares = tf.reduce_sum(y**2 - noise**2, axis=-1)
+  return tf.cast(information + squares / 2, dtype)
 
 
 def stair_ends(num_stairs: int, num_steps: int) -> list[int]:

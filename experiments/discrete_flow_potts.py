@@ -100,7 +100,8 @@ def run_chains(truth: potts.Potts) -> np.ndarray:
       f'{len(codes):,} Metropolis chains of {_NUM_SWEEPS.value} sweeps; exact '
       f'{exact:.4f}'
   )
-  if abs(np.mean(energies) - exact) > _MAX_SIGMA * error:
+  # So that it fails for NaN, too.
+  if not abs(np.mean(energies) - exact) <= _MAX_SIGMA * error:
     raise ValueError(f'Expected chains in equilibrium; received {text}.')
   rich.console.Console().print(text, highlight=False, soft_wrap=True)
   return codes

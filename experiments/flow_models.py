@@ -13,8 +13,8 @@ SYNTAX = (
     'factorized, autoregressive or the name of a causal network, the base, and'
     ' then any number of +FLOW or +COUNTxFLOW, from the base to the data, with'
     ' FLOW one of autoregressive, bipartite, sorting, autoregressive_sorting,'
-    ' behind any of scaled_, predicted_, forward_, reversed_, placed_,'
-    ' multiscale_ and rowsNUMBER_: for instance factorized+4xbipartite'
+    ' behind any that changes it of scaled_, predicted_, forward_, reversed_,'
+    ' placed_, multiscale_ and rowsNUMBER_: for instance factorized+4xbipartite'
 )
 CAUSAL_NETWORKS = ('table', 'made', 'lstm', 'convolution', 'transformer')
 BASES = ('factorized', 'autoregressive', *CAUSAL_NETWORKS)
@@ -31,11 +31,18 @@ _DILATIONS = (1, 2, 4, 8)
 _MAX_DISTANCE = 16
 # Layers and heads.
 _TRANSFORMER = (2, 4)
+# What may stand before the name of each kind of flow, each once.
+_PREFIXES = {
+    'autoregressive': ('scaled', 'predicted', 'forward', 'reversed', 'rows'),
+    'autoregressive_sorting': ('placed', 'forward', 'reversed', 'rows'),
+    'bipartite': ('scaled', 'predicted', 'multiscale'),
+    'sorting': ('placed', 'multiscale'),
+}
 _FLOW = re.compile(
     r'(?:([1-9]\d*)x)?'
-    r'((?:(?:scaled|predicted|forward|reversed|placed|multiscale'
-    r'|rows[1-9]\d*)_)*'
-    r'(?:autoregressive_sorting|autoregressive|bipartite|sorting))'
+    r'(((?:(?:scaled|predicted|forward|reversed|placed|multiscale'
+    r'|rows[1-9]\d*)_)*)'
+    r'(autoregressive_sorting|autoregressive|bipartite|sorting))'
 )
 _ROWS = re.compile(r'rows(\d+)_')
 
@@ -85,8 +92,22 @@ def parse(name: str) -> tuple[str, list[str]]:
   matches = [_FLOW.fullmatch(term) for term in terms]
   if base not in BASES or None in matches:
     raise ValueError(f'Expected a model, {SYNTAX}; received {name!r}.')
-  counted = [match.groups() for match in matches]
-  return base, [kind for count, kind in counted for _ in range(int(count or 1))]
+  flows = []
+  for count, flow, prefixes, kind in (match.groups() for match in matches):
+    _check_prefixes(name, re.findall('[a-z]+', prefixes), kind)
+    flows += [flow] * int(count or 1)
+  return base, flows
+
+
+def _check_prefixes(name, prefixes, kind):
+  """Checks that each of what stands before a flow changes it."""
+  is_both = {'forward', 'reversed'} <= {*prefixes}
+  is_twice = len({*prefixes}) < len(prefixes)
+  if is_both or is_twice or not {*prefixes} <= {*_PREFIXES[kind]}:
+    raise ValueError(
+        f'Expected a model, {SYNTAX}; received {name!r}, but {kind} takes '
+        f'{", ".join(_PREFIXES[kind])}, each once and one direction alone.'
+    )
 
 
 def build_model(

@@ -8,6 +8,9 @@ import numpy as np
 import rich.console
 import rich.table
 
+# Nats: below it, shares are of rounding alone.
+_LEAST_GAP = 1e-9
+
 
 def print_table(
     title: str,
@@ -27,6 +30,7 @@ def print_table(
   for name in ('nats', 'above', 'least', 'most', 'error', 'closed'):
     table.add_column(name, justify='right', min_width=6)
   entropy, factorized, *_ = known.values()
+  gap = factorized - entropy
   for label, nats in known.items():
     table.add_row(label, f'{nats:.3f}', f'{nats - entropy:.3f}')
   table.add_section()
@@ -39,7 +43,7 @@ def print_table(
         f'{entropy + mean:.3f}',
         *(f'{value:.3f}' for value in (mean, min(above), max(above))),
         f'{max(errors):.3f}' if any(errors) else 'exact',
-        f'{round(100 * (1 - mean / (factorized - entropy)))}%',
+        f'{round(100 * (1 - mean / gap))}%' if gap > _LEAST_GAP else '',
     )
   every = [row for found in rows.values() for row in found]
   seconds = [row['seconds'] for row in every]

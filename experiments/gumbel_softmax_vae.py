@@ -199,6 +199,8 @@ def print_results(found: Mapping[str, Any]) -> None:
       ('perplexity of a latent', 'code_perplexity', 1),
       ('share of the classes in use', 'code_usage', 1),
   ):
+    if name not in test:  # In results of a version before.
+      continue
     error = test.get(f'{name}_stderr')
     table.add_row(
         label.replace('[', r'\['),

@@ -137,6 +137,7 @@ def main(argv: Sequence[str]) -> None:
   if shared_flags.BATCH_SIZE.value < 2:
     raise ValueError('Expected --batch_size of at least 2; received 1.')
   informations = _parse_floats(_INFORMATIONS, most=1e3)
+  correlated_gaussians.check_informations(informations, _DIM.value)
   alphas = _parse_floats(_INTERPOLATIONS, most=1)
   schedules.parse(shared_flags.LEARNING_RATE.value)
   correlated_gaussians.stair_ends(

@@ -32,8 +32,9 @@ class Potts:
 
   Raises:
     ValueError: If `boundary` or `pairs` is unknown, a side below 2 (below 3 on
-      a torus, where neighbours would be so on both sides), or there are more
-      than 300 states of a row.
+      a torus, where neighbours would be so on both sides), there are more than
+      300 states of a row, or the coupling is no number or too strong for the
+      weights of float64.
 
   Example:
     >>> potts = Potts(side=3, num_classes=3, coupling=0.5)
@@ -70,7 +71,13 @@ class Potts:
     self._periodic = periodic
     self._weight = 1 + PAIRS.index(pairs)
     self._strength = coupling * self._weight
-    self._build()
+    with np.errstate(over='ignore', invalid='ignore', divide='ignore'):
+      self._build()
+    if not math.isfinite(self.entropy()):
+      raise ValueError(
+          'Expected a coupling whose weights are finite and not all zero; '
+          f'received {coupling}.'
+      )
 
   @property
   def length(self) -> int:
@@ -208,7 +215,7 @@ class Potts:
     d_first = own * np.diagonal(d_suffix) + within * first
     self._first_cumulative = tf.constant(np.cumsum(first)[np.newaxis])
     self._rows = tf.constant(rows)
-    self._log_normalizer = math.log(first.sum())
+    self._log_normalizer = float(np.log(first.sum()))
     self._mean_edges = float(d_first.sum() / first.sum())
 
   def _neighbours(self):

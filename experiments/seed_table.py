@@ -19,6 +19,8 @@ def rows_of(
 ) -> tuple[list[str], list[list[str]]]:
   """Formats results: mean, and least to most where there are several seeds.
 
+  A cell of which some seed has no result is empty.
+
   Args:
     rows: Name to the results of its runs, one of each seed.
     columns: Columns; those of which no run has a result are left out.
@@ -41,9 +43,10 @@ def rows_of(
 
 
 def _cell(runs, key, sign, decimals):
-  values = [sign * found[key] for found in runs if key in found]
-  if not values:
+  # A mean over some of the seeds would not say so.
+  if not all(key in found for found in runs):
     return ''
+  values = [sign * found[key] for found in runs]
   text = f'{np.mean(values):.{decimals}f}'
   if len(values) > 1 and min(values) < max(values):
     text += f' ({min(values):.{decimals}f} to {max(values):.{decimals}f})'

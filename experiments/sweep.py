@@ -6,6 +6,9 @@ r"""Runs a binary over a grid of flags, chooses on validation, reports on test.
       --grid='learning_rate 1e-4 3e-4 1e-3' --grid='seed 0 1 2' \
       --tune=learning_rate --num_processes=2 --output_dir=runs/vae_table
 
+It works for binaries that leave one results.json in their output directory: at
+its top, or below it for those of several runs, asked for one run alone.
+
 Each run is a process of its own. A flag of the grid is one of three kinds: the
 seeds, over which results are averaged; those of --tune, whose values are chosen
 by the mean of --select; and the others, each combination of which is a row of

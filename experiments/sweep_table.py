@@ -51,7 +51,8 @@ def metric(run_dir: pathlib.Path, name: str) -> float:
   """Reads a metric that a run left behind.
 
   Args:
-    run_dir: Directory of the run.
+    run_dir: Directory of the run. Where it has no `results.json`, that of the
+      only one below it.
     name: A key of `results.json`, with a dot before each key of a level below;
       or of `metrics.jsonl`, of which the last value counts.
 
@@ -59,8 +60,9 @@ def metric(run_dir: pathlib.Path, name: str) -> float:
     Its value.
 
   Raises:
-    ValueError: If there is no such number.
+    ValueError: If there is no such number, or there are several results.
   """
+  run_dir = _results_dir(run_dir)
   found: Any = _read_json(run_dir / 'results.json')
   known = _names(found)
   for key in name.split('.'):
@@ -180,6 +182,19 @@ def cells(
 
 def _is_number(value):
   return value is not None and math.isfinite(value)
+
+
+def _results_dir(run_dir):
+  """Returns the directory of the only results, the given one if it has them."""
+  if (run_dir / 'results.json').exists():
+    return run_dir
+  found = sorted(path.parent for path in run_dir.glob('**/results.json'))
+  if len(found) > 1:
+    raise ValueError(
+        f'Expected the results of one run in {run_dir}; received those of '
+        f'{len(found)}, such as {found[0]} and {found[1]}.'
+    )
+  return found[0] if found else run_dir
 
 
 def _read_json(path):

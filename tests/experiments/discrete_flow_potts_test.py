@@ -1,3 +1,6 @@
+import math
+from unittest import mock
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
@@ -47,9 +50,18 @@ class DiscreteFlowPottsTest(
     )
     self.assertIn('Expected chains in equilibrium', stderr)
 
+  def test_energies_that_are_no_numbers(self):
+    agreements = mock.patch.object(
+        potts.Potts, 'mean_agreements', return_value=math.nan
+    )
+    with agreements:
+      stderr = self.run_failing(discrete_flow_potts)
+    self.assertIn('Expected chains in equilibrium', stderr)
+
   @parameterized.parameters(
       ({'side': 9}, '300 states of a row'),
       ({'boundary': 'periodic'}, 'side of at least 3'),
+      ({'coupling': 1000.0}, 'Expected a coupling'),
   )
   def test_bad_flags(self, flag_values, message):
     self.assertIn(message, self.run_failing(discrete_flow_potts, **flag_values))

@@ -59,6 +59,17 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
       'factorized+rows0_autoregressive',
       'factorized+autoregressive_scaled',
       'dense+bipartite',
+      'factorized+multiscale_autoregressive',
+      'factorized+placed_autoregressive',
+      'factorized+scaled_autoregressive_sorting',
+      'factorized+placed_bipartite',
+      'factorized+rows2_bipartite',
+      'factorized+forward_bipartite',
+      'factorized+scaled_sorting',
+      'factorized+2xpredicted_sorting',
+      'factorized+forward_reversed_autoregressive',
+      'factorized+scaled_scaled_bipartite',
+      'factorized+rows2_rows3_autoregressive',
   )
   def test_bad_names(self, name):
     with self.assertRaisesRegex(

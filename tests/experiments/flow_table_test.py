@@ -48,6 +48,16 @@ class FlowTableTest(absltest.TestCase):
     self.assertIn('of 3 seeds', stdout.getvalue())
     self.assertIn('4,000 steps, 6 to 60 seconds a run', stdout.getvalue())
 
+  def test_no_gap_to_close(self):
+    run = {'nats_above_entropy': 0.1, 'seconds': 1.0, 'step': 1}
+    for factorized in (2.0, 2.0 + 1e-12, 2.0 - 1e-12):
+      stdout = io.StringIO()
+      with contextlib.redirect_stdout(stdout):
+        flow_table.print_table(
+            'A title', {'exact': 2.0, 'best': factorized}, {'flow': [run]}
+        )
+      self.assertNotIn('%', stdout.getvalue())
+
 
 if __name__ == '__main__':
   absltest.main()

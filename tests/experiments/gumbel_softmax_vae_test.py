@@ -120,6 +120,13 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     evaluate.assert_not_called()
     self.assertTrue((self.output_dir / 'samples.png').exists())
 
+    # Results of a version before may have fewer measures.
+    older = {n: v for n, v in results['test'].items() if n != 'rate'}
+    with contextlib.redirect_stdout(io.StringIO()) as stdout:
+      gumbel_softmax_vae.print_results({**results, 'test': older})
+    self.assertIn('negative ELBO', stdout.getvalue())
+    self.assertNotIn('rate', stdout.getvalue())
+
     # Its directory is no place for another config.
     stderr = self.run_failing(num_latents=2)
     self.assertRegex(

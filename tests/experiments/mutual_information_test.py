@@ -97,6 +97,7 @@ class MutualInformationTest(binary.BinaryTestCase, parameterized.TestCase):
       ({'tasks': ['no']}, 'Expected --tasks of'),
       ({'tasks': []}, 'Expected --tasks of'),
       ({'informations': ['-1']}, 'numbers from 0 to 1000 in --informations'),
+      ({'informations': ['1', '27']}, 'nats a coordinate, 26 in all'),
       ({'interpolations': ['2']}, 'numbers from 0 to 1 in --interpolations'),
       ({'interpolations': []}, 'numbers from 0 to 1 in --interpolations'),
       ({'learning_rate': 'x'}, "received 'x'"),
@@ -144,6 +145,17 @@ class CorrelatedGaussiansTest(tf.test.TestCase, parameterized.TestCase):
       self.assertAllClose(
           own.mean(), information, atol=4 * stats.sem(own), rtol=0
       )
+
+  @parameterized.parameters(8.0, 10.0, 13.0)
+  def test_nearly_certain_pairs_of_one_coordinate(self, information):
+    x, y = correlated_gaussians.sample([50_000, 1], 1, information, seed=1)
+    scores = correlated_gaussians.log_ratios(x, y, information)
+    own = np.float64(scores).ravel()
+    self.assertAllClose(
+        own.mean(), information, atol=4 * stats.sem(own), rtol=0
+    )
+    # Half of the difference of two squared normals.
+    self.assertAllClose(np.std(own), 1, atol=0.03)
 
   def test_stairs(self):
     self.assertEqual(

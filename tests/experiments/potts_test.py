@@ -134,6 +134,10 @@ class PottsTest(tf.test.TestCase, parameterized.TestCase):
       ({'side': 1}, r'at least 2 .* received 3\*\*1'),
       ({'side': 2, 'boundary': 'periodic'}, r'at least 3 .* 3\*\*2'),
       ({'side': 6}, r'300 states of a row; received 3\*\*6'),
+      ({'coupling': 100.0}, r'weights are finite .* received 100\.0'),
+      ({'coupling': -1e4, 'boundary': 'periodic', 'num_classes': 2}, '-10000'),
+      ({'coupling': math.nan}, 'received nan'),
+      ({'coupling': math.inf}, 'received inf'),
   )
   def test_bad_arguments(self, changed, message):
     with self.assertRaisesRegex(ValueError, message):

@@ -43,6 +43,12 @@ class SeedTableTest(tf.test.TestCase):
         ],
     )
 
+  def test_no_mean_over_some_of_the_seeds(self):
+    columns = (('elbo', 'bound', -1, 2), ('ms', 'ms', 1, 0))
+    rows = {'a': [{'elbo': -1.0, 'ms': 5.0}, {'elbo': -1.0}]}
+    _, cells = seed_table.rows_of(rows, columns, 'estimator')
+    self.assertEqual(cells, [['a', '1.00', '']])
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -132,6 +132,25 @@ class SweepTest(binary.BinaryTestCase, parameterized.TestCase):
     self.assertIn('test.accuracy', error)
 
 
+class MetricTest(absltest.TestCase):
+
+  def test_results_below_the_directory(self):
+    run_dir = pathlib.Path(self.create_tempdir().full_path)
+    for seed, value in ((0, 3.0), (1, 4.0)):
+      below = run_dir / 'none' / f'seed_{seed}'
+      below.mkdir(parents=True)
+      (below / 'results.json').write_text(json.dumps({'elbo': value}))
+      (below / 'metrics.jsonl').write_text(json.dumps({'val_elbo': -value}))
+      if not seed:
+        self.assertEqual(sweep_table.metric(run_dir, 'elbo'), 3.0)
+        self.assertEqual(sweep_table.metric(run_dir, 'val_elbo'), -3.0)
+    with self.assertRaisesRegex(ValueError, 'received those of 2, such as'):
+      sweep_table.metric(run_dir, 'elbo')
+    # What is at the top goes before.
+    (run_dir / 'results.json').write_text(json.dumps({'elbo': 5.0}))
+    self.assertEqual(sweep_table.metric(run_dir, 'elbo'), 5.0)
+
+
 class ChooseTest(absltest.TestCase):
 
   def run_of(self, lr, seed, selection, estimator='a'):
