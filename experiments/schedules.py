@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 import inspect
+import math
+
+import numpy as np
+import tensorflow as tf
 
 import discrete_lvm as dlvm
 
@@ -33,23 +37,25 @@ def parse(text: str) -> Callable:
     A schedule: a function of the step.
 
   Raises:
-    ValueError: If `text` is not of this form, or as the schedule raises.
+    ValueError: If `text` is not of this form, or as the schedule raises; or if
+      a number is negative or not finite.
 
   Example:
     >>> parse('exponential:initial=1,rate=3e-5,minimum=0.5,every=1000')
     ExponentialSchedule(initial=1.0, rate=3e-05, minimum=0.5, every=1000)
   """
-  kind, _, arguments = text.rpartition(':')
-  try:
-    if kind in ('', 'constant'):
-      return dlvm.ops.LinearSchedule(float(arguments), float(arguments), 1)
-    if kind not in _KINDS:
-      raise ValueError(f'{kind!r} is no kind of schedule')
-    return _KINDS[kind](**_numbers(_KINDS[kind], arguments))
-  except (TypeError, ValueError) as error:
+  schedule = _read(text)
+  bad = {
+      name: value
+      for name, value in schedule.get_config().items()
+      if not 0 <= value < math.inf
+  }
+  if bad:
     raise ValueError(
-        f'Expected a schedule, {SYNTAX}; received {text!r}: {error}'
-    ) from error
+        f'Expected a schedule of finite numbers of at least 0; received {bad} '
+        f'in {text!r}.'
+    )
+  return schedule
 
 
 def parse_positive(text: str, num_steps: int) -> Callable:
@@ -63,21 +69,38 @@ def parse_positive(text: str, num_steps: int) -> Callable:
     A schedule: a function of the step.
 
   Raises:
-    ValueError: As `parse` raises, or if the schedule is not positive at one of
-      a hundred steps from 0 to `num_steps`.
+    ValueError: If `text` is not of the form of `parse`, or as the schedule
+      raises; or if a value from step 0 to `num_steps` is not positive and
+      finite.
 
   Example:
     >>> float(parse_positive('constant:0.5', num_steps=100)(3))
     0.5
   """
-  schedule = parse(text)
-  for step in sorted({i * num_steps // 99 for i in range(100)}):
-    if not float(schedule(step)) > 0:
-      raise ValueError(
-          'Expected a schedule of positive values; received '
-          f'{float(schedule(step)):g} at step {step} of {text!r}.'
-      )
+  schedule = _read(text)
+  values = np.broadcast_to(schedule(tf.range(num_steps + 1)), [num_steps + 1])
+  bad = np.flatnonzero(~((values > 0) & np.isfinite(values)))
+  if bad.size:
+    raise ValueError(
+        'Expected a schedule of positive values; received '
+        f'{values[bad[0]]:g} at step {bad[0]} of {text!r}.'
+    )
   return schedule
+
+
+def _read(text):
+  """Reads a schedule, whatever its numbers."""
+  kind, _, arguments = text.rpartition(':')
+  try:
+    if kind in ('', 'constant'):
+      return dlvm.ops.LinearSchedule(float(arguments), float(arguments), 1)
+    if kind not in _KINDS:
+      raise ValueError(f'{kind!r} is no kind of schedule')
+    return _KINDS[kind](**_numbers(_KINDS[kind], arguments))
+  except (TypeError, ValueError) as error:
+    raise ValueError(
+        f'Expected a schedule, {SYNTAX}; received {text!r}: {error}'
+    ) from error
 
 
 def _numbers(schedule, arguments):
@@ -90,5 +113,7 @@ def _numbers(schedule, arguments):
     name, _, value = item.partition('=')
     if name not in types:
       raise ValueError(f'{name!r} is none of {", ".join(types)}')
+    if name in numbers:
+      raise ValueError(f'{name!r} stands there twice')
     numbers[name] = types[name](value)
   return numbers

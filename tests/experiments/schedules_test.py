@@ -49,6 +49,7 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
       ('exponential:initial=1,rate', 'could not convert'),
       ('linear:initial=1,final=.5,num_steps=1.5', 'invalid literal'),
       ('exponential:initial=1,rate=1e-3,every=0', '`every` of at least 1'),
+      ('rectified:initial=1,initial=2', "'initial' stands there twice"),
   )
   def test_bad_grammar(self, text, reason):
     with self.assertRaisesRegex(
@@ -57,9 +58,24 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
       schedules.parse(text)
 
   @parameterized.parameters(
+      '-1e-3', 'nan', 'inf', 'linear:initial=1,final=-1,num_steps=9'
+  )
+  def test_numbers_that_are_no_learning_rates(self, text):
+    with self.assertRaisesRegex(ValueError, f'finite numbers .* in {text!r}'):
+      schedules.parse(text)
+    # One that ends at zero is legal.
+    schedules.parse('linear:initial=1,final=0,num_steps=9')
+
+  @parameterized.parameters(
       ('constant:0', '0 at step 0'),
       ('constant:-1', '-1 at step 0'),
       ('constant:nan', 'nan at step 0'),
+      ('inf', 'nan at step 0'),
+      # At the last step of each cycle.
+      (
+          'cyclic:initial=1,final=-0.02,period=98,ramp=1',
+          '-0.00959182 at step 97',
+      ),
       ('linear:initial=1,final=-1,num_steps=1000', '0 at step 500'),
   )
   def test_temperatures_must_stay_positive(self, text, reason):
