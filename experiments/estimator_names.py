@@ -1,5 +1,6 @@
 """How names on a command line become gradient estimators."""
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 import math
@@ -44,6 +45,31 @@ def base_name(name: str) -> str:
   return name.partition(':')[0]
 
 
+def arguments(name: str) -> dict[str, int | float]:
+  """Returns the arguments that stand in a name.
+
+  Args:
+    name: As for `make`.
+
+  Raises:
+    ValueError: If one of them is no number.
+
+  Example:
+    >>> arguments('gumbel_rao:num_resamples=100:temperature=0.5')
+    {'num_resamples': 100, 'temperature': 0.5}
+  """
+  found: dict[str, int | float] = {}
+  for item in name.split(':')[1:]:
+    argument, _, value = item.partition('=')
+    try:
+      found[argument] = int(value) if value.isdecimal() else float(value)
+    except ValueError as error:
+      raise ValueError(
+          f'Expected --estimators of {SYNTAX}; received {name!r}.'
+      ) from error
+  return found
+
+
 def make(name: str, **kwargs) -> dlvm.estimators.Estimator:
   """Makes an estimator.
 
@@ -62,22 +88,13 @@ def make(name: str, **kwargs) -> dlvm.estimators.Estimator:
     >>> make('leave_one_out:num_samples=4').num_samples
     4
   """
-  base, *items = name.split(':')
-  cls = dlvm.estimators.ESTIMATORS.get(base)
+  cls = dlvm.estimators.ESTIMATORS.get(base_name(name))
   if cls is None:
     raise ValueError(
         f'Expected --estimators of {sorted(dlvm.estimators.ESTIMATORS)}; '
-        f'received {base!r}.'
+        f'received {base_name(name)!r}.'
     )
-  for item in items:
-    argument, _, value = item.partition('=')
-    try:
-      kwargs[argument] = int(value) if value.isdecimal() else float(value)
-    except ValueError as error:
-      raise ValueError(
-          f'Expected --estimators of {SYNTAX}; received {name!r}.'
-      ) from error
-  return cls(**kwargs)
+  return cls(**{**kwargs, **arguments(name)})
 
 
 def count_evaluations(
@@ -122,6 +139,7 @@ def applicable(
     num_latents: int,
     num_classes: int,
     max_evaluations: int,
+    unlimited: Collection[str] = (),
 ) -> tuple[dict[str, int], Mapping[str, str]]:
   """Tells estimators that take such latents from those that do not.
 
@@ -131,6 +149,7 @@ def applicable(
     num_classes: Number of classes K.
     max_evaluations: Most evaluations of the objective in a call, for one
       example.
+    unlimited: Names that may have more.
 
   Returns:
     Names to their evaluations; and names of the others to the reason.
@@ -151,7 +170,7 @@ def applicable(
     except ValueError as error:
       left_out[name] = ' '.join(str(error).split()).rstrip('.')
       continue
-    if evaluations > max_evaluations:
+    if evaluations > max_evaluations and name not in unlimited:
       left_out[name] = (
           f'{evaluations:,} evaluations of the objective a step, more than '
           f'{max_evaluations:,}'

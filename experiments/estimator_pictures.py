@@ -93,7 +93,8 @@ def draw_bounds(
       for curve in seeds:
         xs, ys = zip(*curve, strict=True)
         axes.plot(xs, ys, color=colors[i % 20], linewidth=1)
-      labels.append((xs[-1], ys[-1], estimator, colors[i % 20]))
+      if seeds:
+        labels.append((xs[-1], ys[-1], estimator, colors[i % 20]))
     axes.set(xlabel='seconds of training', ylabel='negative ELBO [nats]')
     axes.set_xscale('symlog')
     axes.set_yscale('log')

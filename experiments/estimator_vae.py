@@ -125,18 +125,28 @@ def main(argv: Sequence[str]) -> None:
     schedules.parse(shared_flags.LEARNING_RATE.value)
   if shared_flags.TEMPERATURE_SCHEDULE.value:
     _temperature_schedule()
+    for name in names:
+      if 'temperature' in estimator_names.arguments(name):
+        raise ValueError(
+            'Expected a temperature in --temperature_schedule or in the name '
+            f'of an estimator; received both, {name!r}.'
+        )
   console = rich.console.Console()
   applicable = {}
   for network_name, network in networks.items():
     found, left_out = estimator_names.applicable(
-        names, network.num_latents, network.num_classes, _MAX_EVALUATIONS.value
+        names,
+        network.num_latents,
+        network.num_classes,
+        _MAX_EVALUATIONS.value,
+        unlimited=estimator_names.ESTIMATORS.value,
     )
-    if 'all' not in estimator_names.ESTIMATORS.value and left_out:
-      name, reason = next(iter(left_out.items()))
-      raise ValueError(
-          f'Expected --estimators that take the latents of {network_name}; '
-          f'received {name}: {reason}.'
-      )
+    for name in estimator_names.ESTIMATORS.value:
+      if name in left_out:
+        raise ValueError(
+            f'Expected --estimators that take the latents of {network_name}; '
+            f'received {name}: {left_out[name]}.'
+        )
     for name, reason in left_out.items():
       console.print(
           f'{network_name}: {name} is left out: {reason}.',
@@ -186,8 +196,8 @@ def run(
 
   Returns:
     What `results.json` holds: 'train_elbo', 'test_elbo', 'test_bound' and
-    'test_rate' in nats, 'milliseconds' of a step, the step, and the seconds of
-    training (both of the last part, if it was resumed).
+    'test_rate' in nats, 'milliseconds' of a step (of the last part, if it was
+    resumed), the step, and the seconds of training (unless it was resumed).
 
   Raises:
     ValueError: If the directory of the run is that of another config.
@@ -198,6 +208,9 @@ def run(
       estimator_names.base_name(estimator_name),
       image_flags.DATASET.value,
   )
+  temperature = estimator_names.arguments(estimator_name).get(
+      'temperature', settings.temperature
+  )
   learning_rate = shared_flags.LEARNING_RATE.value or settings.learning_rate
   schedule = shared_flags.TEMPERATURE_SCHEDULE.value
   run_dir = runs.run_dir(name, seed)
@@ -205,8 +218,8 @@ def run(
 
   def train():
     kwargs = {}
-    if settings.temperature is not None:
-      kwargs['temperature'] = settings.temperature
+    if temperature is not None:
+      kwargs['temperature'] = temperature
     keras.utils.set_random_seed(seed)
     model = estimator_networks.build_model(
         network,
@@ -261,7 +274,7 @@ def run(
           'network': network_name,
           'estimator': estimator_name,
           'learning_rate': learning_rate,
-          'temperature': schedule or settings.temperature,
+          'temperature': schedule or temperature,
           'seed': seed,
           'data': images.description,
       },
@@ -331,6 +344,8 @@ def _report(tables):
               estimator: [
                   _curve(f'{name}/{estimator}', seed, found)
                   for seed, found in zip(seeds, all_found, strict=True)
+                  # Without steps of its own, it has no axis.
+                  if 'milliseconds' in found
               ]
               for estimator, all_found in rows.items()
           }
@@ -346,7 +361,7 @@ def _curve(name, seed, found):
   path = runs.run_dir(name, seed) / 'metrics.jsonl'
   rows = [json.loads(line) for line in path.read_text().splitlines()]
   rows = [row for row in rows if 'val_elbo' in row]
-  seconds = found.get('milliseconds', 0.0) / 1e3
+  seconds = found['milliseconds'] / 1e3
   return [(row['step'] * seconds, -row['val_elbo']) for row in rows]
 
 

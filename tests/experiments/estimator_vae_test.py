@@ -96,6 +96,47 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
     # Three enumerate; at three classes, two are binary and one is dear.
     self.assertLen(self.swept, 2 * everything - 3 - 6)
 
+  def test_evaluations_are_limited_of_all_alone(self):
+    with mock.patch.object(estimator_vae.runs, 'sweep') as sweep:
+      sweep.side_effect = lambda names, run: self.skip_runs(names)
+      with mock.patch.object(estimator_vae, '_report'):
+        for names in (['arsm'], ['all', 'arsm']):
+          self.run_main(
+              estimator_vae,
+              estimators=names,
+              networks=['3x20'],
+              max_evaluations=3,
+          )
+          self.assertIn('3x20/arsm', self.swept)
+
+  def test_a_temperature_in_the_name(self):
+    self.run_main(
+        estimator_vae,
+        estimators=['reinmax:temperature=0.5', 'reinmax'],
+        num_steps=1,
+    )
+    for directory, temperature in (
+        ('reinmax_temperature=0.5', 0.5),
+        ('reinmax', estimator_networks.settings('3x2', 'reinmax', 'm')[1]),
+    ):
+      path = self.output_dir / '3x2' / directory / 'seed_0'
+      config = json.loads((path / 'config.json').read_text())
+      self.assertEqual(config['temperature'], temperature)
+
+  def test_a_run_without_a_time_has_no_curve(self):
+    self.run_main(estimator_vae)
+    path = self.output_dir / '3x2/reinmax/seed_0/results.json'
+    found = json.loads(path.read_text())
+    del found['milliseconds']
+    path.write_text(json.dumps(found))
+    with mock.patch.object(
+        estimator_vae.estimator_pictures, 'draw_bounds'
+    ) as draw_bounds:
+      self.run_main(estimator_vae)
+    panels = draw_bounds.call_args.args[1]
+    self.assertEqual(panels, {'digits, 3x2': {'reinmax': []}})
+    self.run_main(estimator_vae)  # It draws an empty panel.
+
   def skip_runs(self, names):
     self.swept = [*getattr(self, 'swept', []), *names]
     return {name: [] for name in names}
@@ -131,6 +172,14 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
       ),
       ({'learning_rate': 'fast'}, 'Expected a schedule'),
       ({'temperature_schedule': '0'}, 'positive values'),
+      (
+          {
+              'estimators': ['reinmax:temperature=1.0'],
+              'temperature_schedule': '1',
+          },
+          "received both, 'reinmax:temperature=1.0'",
+      ),
+      ({'estimators': ['all', 'arm']}, 'received arm: Expected `logits`'),
   )
   def test_bad_flags(self, flag_values, message):
     self.assertIn(message, self.run_failing(estimator_vae, **flag_values))
