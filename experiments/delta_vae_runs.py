@@ -191,8 +191,8 @@ def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:
 
   Returns:
     What `results.json` holds: the metrics of the model and what
-    `delta_vae_evaluation` measured, the step, and the seconds of training (of
-    the last part, if it was resumed).
+    `delta_vae_evaluation` measured, the step, and the seconds of training
+    (unless it was resumed).
 
   Raises:
     ValueError: If the directory of the run is that of another config.

@@ -30,7 +30,6 @@ References:
 from collections.abc import Sequence
 import functools
 import pathlib
-import time
 from typing import Any
 
 from absl import app
@@ -96,6 +95,8 @@ _EVAL_BATCH_SIZE = 32
 _NUM_SAMPLES = 5
 _CONFIG_FLAGS = (
     *runs.CONFIG,
+    # The base is fitted anew before each evaluation.
+    shared_flags.EVAL_EVERY,
     shared_flags.LENGTH,
     shared_flags.TEMPERATURE_SCHEDULE,
     shared_flags.UNITS,
@@ -117,17 +118,16 @@ def run(text: text_lib.Text, name: str, seed: int) -> dict[str, Any]:
 
   Returns:
     What `results.json` holds: bits of the test and the validation text, seconds
-    of generation and of training, the number of weights, and the step.
+    of generation and of training (unless it was resumed), the number of
+    weights, the step, and what the samples depend on.
 
   Raises:
     ValueError: If the directory of the run is that of another config.
   """
   run_dir = runs.run_dir(name, seed)
   config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
-  begin = time.process_time()
 
   def measure(model):
-    cpu_seconds = time.process_time() - begin
     length = model.length
     validation = text_lib.windows(text.validation, length)
     if dlvm.training.is_chief():
@@ -136,14 +136,17 @@ def run(text: text_lib.Text, name: str, seed: int) -> dict[str, Any]:
         **flow_text_evaluation.bits(model, text_lib.windows(text.test, length)),
         'validation_bits': flow_text_evaluation.bits(model, validation)['bits'],
         **flow_text_evaluation.generation(model, _NUM_GENERATED.value),
-        'cpu_seconds': cpu_seconds,
         'num_weights': model.count_params(),
     }
 
   return runs.resume(
       run_dir,
       {**config, 'data': text.description, 'model': name, 'seed': seed},
-      {'step': shared_flags.NUM_STEPS.value},
+      {
+          'step': shared_flags.NUM_STEPS.value,
+          'num_generated': _NUM_GENERATED.value,
+          'prefix': _PREFIX.value,
+      },
       lambda: _train(text, name, seed, run_dir),
       measure,
   )

@@ -241,7 +241,7 @@ def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:
 
   Returns:
     What `results.json` holds: what `evaluate` measured, the step, and the
-    seconds of training (of the last part, if it was resumed).
+    seconds of training (unless it was resumed).
 
   Raises:
     ValueError: If the directory of the run is that of another config.

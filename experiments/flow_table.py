@@ -46,12 +46,14 @@ def print_table(
         f'{round(100 * (1 - mean / gap))}%' if gap > _LEAST_GAP else '',
     )
   every = [row for found in rows.values() for row in found]
-  seconds = [row['seconds'] for row in every]
+  times = ''
+  if all('seconds' in row for row in every):
+    seconds = [row['seconds'] for row in every]
+    times = f', {min(seconds):.0f} to {max(seconds):.0f} seconds a run'
   table.caption = (
       'above: nats above the entropy, mean, least and most of '
       f'{len(found)} seeds; error: standard error of the evaluation; closed: '
       'share of the gap between the best factorised model and the entropy; '
-      f'{every[0]["step"]:,} steps, {min(seconds):.0f} to {max(seconds):.0f} '
-      'seconds a run'
+      f'{every[0]["step"]:,} steps{times}'
   )
   rich.console.Console().print(table)

@@ -140,6 +140,8 @@ def report(
   curves = {
       name: curve(directory, rows[name][0])
       for name, directory in run_dirs.items()
+      # Of a run that was resumed the time is not known.
+      if 'cpu_seconds' in rows[name][0]
   }
   draw_training(output_dir / 'training.png', curves, title)
 
@@ -245,7 +247,7 @@ def _mean(found, key):
 
 
 def _cell(found, key, places):
-  if key not in found[0]:
+  if not all(key in row for row in found):
     return ''
   values = [row[key] for row in found]
   cell = f'{np.mean(values):,.{places}f}'

@@ -92,9 +92,7 @@ def claim(directory: pathlib.Path, config: Mapping[str, Any]) -> Iterator[None]:
   try:
     yield
   except ValueError:
-    is_used = (directory / results.NAME).exists() or any(
-        (directory / 'checkpoints').glob('*.index')
-    )
+    is_used = (directory / results.NAME).exists() or _has_checkpoint(directory)
     if is_new and not is_used:
       path.unlink(missing_ok=True)
     raise
@@ -117,8 +115,8 @@ def resume(
     measure: From what `train` returns to JSON-serialisable measures.
 
   Returns:
-    What `results.json` holds: the key, the measures, and the seconds of
-    training (of the last part, if it was resumed).
+    What `results.json` holds: the key, the measures, and the 'seconds' and
+    'cpu_seconds' of training, unless a part of it was done before this call.
 
   Raises:
     ValueError: If the directory is that of another config.
@@ -127,12 +125,20 @@ def resume(
     found = results.read(directory, key)
     if found is not None:
       return found
-    begin = time.monotonic()
+    is_resumed = _has_checkpoint(directory)
+    begin, cpu_begin = time.monotonic(), time.process_time()
     trained = train()
-    seconds = time.monotonic() - begin
-    found = {**key, 'seconds': seconds, **measure(trained)}
+    times = {
+        'seconds': time.monotonic() - begin,
+        'cpu_seconds': time.process_time() - cpu_begin,
+    }
+    found = {**key, **({} if is_resumed else times), **measure(trained)}
     results.write(directory, found)
     return found
+
+
+def _has_checkpoint(directory):
+  return any((directory / 'checkpoints').glob('*.index'))
 
 
 def fit(

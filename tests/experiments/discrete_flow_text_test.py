@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import tensorflow as tf
 
@@ -51,6 +53,18 @@ class DiscreteFlowTextTest(flow_binary.FlowTextTestCase):
     self.run_main(discrete_flow_text, **flags)
     again = (self.output_dir / placed / 'seed_0/results.json').read_text()
     self.assertEqual(begin, again)
+
+    # Another prefix has other samples, of the same model.
+    path = self.output_dir / 'factorized/seed_0'
+    flags['models'] = ['factorized']
+    self.run_main(discrete_flow_text, **flags, prefix='eat')
+    self.assertNotEqual((path / 'samples.txt').read_text(), samples)
+    found = json.loads((path / 'results.json').read_text())
+    self.assertEqual((found['prefix'], found['num_generated']), ('eat', 2))
+    self.assertNotIn('cpu_seconds', found)
+    # The base is fitted before each evaluation.
+    error = self.run_failing(discrete_flow_text, **flags, eval_every=1)
+    self.assertIn('eval_every: expected 2, received 1', error)
 
   def test_bad_flags(self):
     for flags, message in (

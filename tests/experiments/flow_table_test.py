@@ -58,6 +58,18 @@ class FlowTableTest(absltest.TestCase):
         )
       self.assertNotIn('%', stdout.getvalue())
 
+  def test_no_seconds_where_a_run_was_resumed(self):
+    run = {'nats_above_entropy': 0.1, 'step': 7}
+    stdout = io.StringIO()
+    with contextlib.redirect_stdout(stdout):
+      flow_table.print_table(
+          'A title',
+          {'exact': 2.0, 'best': 3.0},
+          {'flow': [run, {**run, 'seconds': 1.0}]},
+      )
+    self.assertIn('7 steps', stdout.getvalue())
+    self.assertNotIn('seconds', stdout.getvalue())
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -41,5 +41,24 @@ class ClaimTest(tf.test.TestCase, parameterized.TestCase):
         pass
 
 
+class ResumeTest(tf.test.TestCase):
+
+  def test_seconds_of_a_part_are_not_those_of_a_run(self):
+    run_dir = pathlib.Path(self.get_temp_dir()) / 'run'
+
+    def resume(step):
+      return runs.resume(
+          run_dir, {}, {'step': step}, lambda: None, lambda _: {'nats': 1.0}
+      )
+
+    whole = resume(1)
+    self.assertGreaterEqual(whole['seconds'], 0)
+    self.assertGreaterEqual(whole['cpu_seconds'], 0)
+    (run_dir / 'checkpoints').mkdir()
+    (run_dir / 'checkpoints/ckpt-1.index').write_text('')
+    self.assertEqual(resume(1), whole)
+    self.assertEqual(resume(2), {'step': 2, 'nats': 1.0})
+
+
 if __name__ == '__main__':
   absltest.main()
