@@ -1,7 +1,6 @@
 """A finished run, from its directory: the model, its data and its figures."""
 
 from collections.abc import Mapping
-import json
 import pathlib
 from typing import Any
 from typing import NamedTuple
@@ -97,13 +96,13 @@ def read(directory: pathlib.Path, checkpoint: int | None = None) -> FinishedRun:
 
   Raises:
     FileNotFoundError: If the directory has no model.keras or config.json.
-    ValueError: If the config says nothing of the data, or there is no such
-      checkpoint.
+    ValueError: If the config says nothing of the data, there is no such
+      checkpoint, or a file is damaged.
   """
   for name in (saved_models.NAME, _CONFIG):
     if not (directory / name).exists():
       raise FileNotFoundError(_missing(directory, name))
-  config = json.loads((directory / _CONFIG).read_text())
+  config = results.read_json(directory / _CONFIG)
   if 'data' not in config:
     raise ValueError(
         f"Expected 'data' in {directory / _CONFIG}, what the binary says of "

@@ -22,13 +22,39 @@ def read(
 
   Returns:
     The results, which contain the key; or None.
+
+  Raises:
+    ValueError: If the file does not hold a JSON object.
   """
   path = output_dir / name
   if path.exists():
-    results = json.loads(path.read_text())
+    results = read_json(path)
     if key.items() <= results.items():
       return results
   return None
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+  """Reads a file that holds a JSON object.
+
+  Args:
+    path: The file.
+
+  Returns:
+    The object.
+
+  Raises:
+    ValueError: If the file holds something else.
+  """
+  try:
+    found = json.loads(path.read_text())
+  except ValueError as error:
+    raise ValueError(
+        f'Expected JSON in {path}; received something else ({error}).'
+    ) from error
+  if not isinstance(found, dict):
+    raise ValueError(f'Expected a JSON object in {path}; received {found!r}.')
+  return found
 
 
 def write(

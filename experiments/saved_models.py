@@ -2,6 +2,7 @@
 
 import pathlib
 import tempfile
+import zipfile
 
 import keras
 
@@ -37,9 +38,17 @@ def read(output_dir: pathlib.Path) -> keras.Model:
 
   Returns:
     The model.
+
+  Raises:
+    ValueError: If the file is damaged.
   """
+  path = output_dir / NAME
+  if path.exists() and not zipfile.is_zipfile(path):
+    raise ValueError(
+        f'Expected a Keras model in {path}; received a file that is damaged.'
+    )
   return keras.saving.load_model(
-      output_dir / NAME,
+      path,
       custom_objects={'BothWays': flow_models.BothWays},
       compile=False,
       safe_mode=True,

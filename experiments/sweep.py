@@ -27,7 +27,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
 import itertools
-import json
 import pathlib
 import re
 import shlex
@@ -169,6 +168,10 @@ def main(argv: Sequence[str]) -> None:
         f'{_TUNE.value}.'
     )
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
+  if output_dir.exists() and not output_dir.is_dir():
+    raise ValueError(
+        f'Expected a directory in --output_dir; received the file {output_dir}.'
+    )
   named = {run_name(point): point for point in points(grid)}
   if len(named) < len(points(grid)):
     raise ValueError(
@@ -233,7 +236,7 @@ def _collect(named, output_dir):
   runs, failures = [], []
   for name, point in named.items():
     directory = output_dir / name
-    status = json.loads((directory / _RECORD).read_text())['status']
+    status = results.read_json(directory / _RECORD)['status']
     if status:
       log = directory / 'sweep.log'
       failures.append(

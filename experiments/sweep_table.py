@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments import results
 from experiments import tabulate
 
 Values = tuple[str, ...]
@@ -198,7 +199,7 @@ def _results_dir(run_dir):
 
 
 def _read_json(path):
-  return json.loads(path.read_text()) if path.exists() else {}
+  return results.read_json(path) if path.exists() else {}
 
 
 def _names(found, prefix=''):

@@ -20,6 +20,13 @@ class ResultsTest(tf.test.TestCase):
     self.assertIsNone(results.read(output_dir, key))
     self.assertLen(list(output_dir.iterdir()), 1)
 
+  def test_a_damaged_file_is_named(self):
+    output_dir = pathlib.Path(self.create_tempdir().full_path)
+    for text, message in (('{"step": ', 'something else'), ('[1]', r'\[1\]')):
+      (output_dir / 'results.json').write_text(text)
+      with self.assertRaisesRegex(ValueError, f'results.json.*{message}'):
+        results.read(output_dir, {})
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -95,6 +95,12 @@ class SweepTest(binary.BinaryTestCase, parameterized.TestCase):
     self.assertIn('received --seed, --num_steps, which it does not', error)
     self.assertFalse(self.output_dir.exists())
 
+  def test_a_file_for_a_directory(self):
+    self.output_dir.parent.mkdir(parents=True, exist_ok=True)
+    self.output_dir.write_text('')
+    error = self.run_failing(sweep)
+    self.assertIn(f'received the file {self.output_dir}', error)
+
   def test_a_failure_is_reported_and_tried_again(self):
     flag_values = {'grid': ['ridge 1 -1'], 'tune': []}
     log = self.output_dir / 'ridge_-1/sweep.log'
