@@ -16,6 +16,7 @@ _HEADINGS = (
     'bias',
     'error',
     'relative bias',
+    'error',
     'variance',
     'error',
     'evaluations',
@@ -105,7 +106,8 @@ def _cells(row, times):
       '' if temperature is None else f'{temperature:g}',
       f'{row["bias"]:.2g}',
       f'{row["bias_stderr"]:.1g}',
-      f'{_percent(row["relative_bias"])} %',
+      f'{100 * row["relative_bias"]:.1f} %',
+      f'{100 * row["relative_bias_stderr"]:.1f} %',
       f'{row["variance"]:.3g}',
       f'{row["variance_stderr"]:.1g}',
       f'{row["evaluations"]:,}',
@@ -113,8 +115,3 @@ def _cells(row, times):
       f'{row["least"]:.0f} to {row["most"]:.0f}',
       ratio,
   ]
-
-
-def _percent(share):
-  # Two digits, but never as 1e+02.
-  return f'{100 * share:.2g}' if share < 0.99 else f'{100 * share:.0f}'

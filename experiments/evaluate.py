@@ -3,8 +3,9 @@
   python -m experiments.evaluate --output_dir=runs/demo
   python -m experiments.evaluate --output_dir=runs/demo --checkpoint=1000
 
-The output directory is that of one run of any binary here that trains a model;
-of a sweep, that of one model and seed, as OUTPUT_DIR/MODEL/seed_SEED. It takes
+The output directory is that of one run of any binary here that leaves a
+model.keras, which are all that train a model but mutual_information; of a
+sweep, that of one model and seed, as OUTPUT_DIR/MODEL/seed_SEED. It takes
 model.keras, and from config.json the data; with --checkpoint, the weights of
 that step, of which a run keeps the last three.
 

@@ -72,7 +72,10 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
     lines = (self.output_dir / 'results.md').read_text().splitlines()
     cells = [line.split(' | ') for line in lines if line.startswith('| ')][1:]
     self.assertLen(cells, len(rows))
-    variances = [float(line[5]) for line in cells]
+    # With one decimal, and each beside its error.
+    for line in cells:
+      self.assertRegex(' '.join(line[4:6]), r'^\d+\.\d % \d+\.\d %$')
+    variances = [float(line[6]) for line in cells]
     self.assertSequenceEqual(variances, sorted(variances))
     self.assertIn('vimco (bound of 2)', '\n'.join(lines))
 
