@@ -155,18 +155,23 @@ def main(argv: Sequence[str]) -> None:
   del argv
   text = text_lib.load(shared_flags.TEXT_FILE.value)
   num_classes = text.num_classes
+  order = _MAX_ORDER.value
+  codes = text.train[: _NUM_CHARACTERS.value].astype(np.int64)
+  if len(codes) - order + 1 < _LENGTHS[0]:
+    raise ValueError(
+        f'Expected at least {_LENGTHS[0] + order - 1} characters that are '
+        f'placed; received {len(codes)}.'
+    )
   rows = {
-      f'{order}-gram source': families(
+      f'{n}-gram source': families(
           flow_floors.frequent(
-              flow_floors.ngram_contexts(text.train, order, num_classes)
+              flow_floors.ngram_contexts(text.train, n, num_classes)
           )
       )
-      for order in range(2, _MAX_ORDER.value + 1)
+      for n in range(2, order + 1)
   }
   _print_table('Flows of one direction', rows)
   _print_table('Bigram source', couplings(text.train, num_classes))
-  order = _MAX_ORDER.value
-  codes = text.train[: _NUM_CHARACTERS.value].astype(np.int64)
   probs = ngrams.ngram_predictions(text.train, codes, order, num_classes)
   predicted = codes[order - 1 :]
   _print_table(

@@ -39,7 +39,7 @@ def test(
   found = {
       **key,
       'title': title,
-      'test': evaluate(trainer, batches, output_dir),
+      'test': evaluate(trainer, batches, output_dir, shared_flags.SEED.value),
   }
   results.write(output_dir, found)
   return found
@@ -49,6 +49,7 @@ def evaluate(
     trainer: dlvm.training.Trainer,
     batches: tf.data.Dataset,
     output_dir: pathlib.Path,
+    seed: int,
 ) -> dict[str, float]:
   """Evaluates with as many importance samples as the flag says.
 
@@ -56,6 +57,7 @@ def evaluate(
     trainer: The trainer, at the end of its run.
     batches: The test set.
     output_dir: Directory of the run.
+    seed: Python `int`, seed of the run.
 
   Returns:
     The metrics of the model.
@@ -66,7 +68,7 @@ def evaluate(
   # Another trainer, since that of the training has traced its evaluation with
   # another number of samples.
   evaluator = dlvm.training.Trainer(
-      trainer.model, trainer.optimizer, output_dir, seed=shared_flags.SEED.value
+      trainer.model, trainer.optimizer, output_dir, seed=seed
   )
   return evaluator.evaluate(batches)
 

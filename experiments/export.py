@@ -3,8 +3,9 @@
   python -m experiments.gumbel_softmax_vae --output_dir=runs/digits
   python -m experiments.export --output_dir=runs/digits --export_dir=digits
 
-The output directory is that of one run of any binary here; of a sweep, that of
-one model and seed: OUTPUT_DIR/MODEL/seed_SEED.
+The output directory is that of one run of any binary here that leaves a
+model.keras, which are all that train a model but mutual_information; of a
+sweep, that of one model and seed: OUTPUT_DIR/MODEL/seed_SEED.
 
 It leaves in the export directory:
 
@@ -53,6 +54,10 @@ def main(argv: Sequence[str]) -> None:
   del argv
   run_dir = _run_dir()
   export_dir = pathlib.Path(_EXPORT_DIR.value or run_dir / 'export')
+  if export_dir.exists() and not export_dir.is_dir():
+    raise ValueError(
+        f'Expected a directory in --export_dir; received the file {export_dir}.'
+    )
   model = saved_models.read(run_dir)
   model.save_signatures(export_dir / 'saved_model')
   shutil.copyfile(run_dir / saved_models.NAME, export_dir / saved_models.NAME)

@@ -21,6 +21,7 @@ was killed.
 from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
+import math
 import pathlib
 from typing import Any
 
@@ -159,8 +160,8 @@ def run(
     seed: Python `int`, seed of the weights, the batches and all noise.
 
   Returns:
-    What `results.json` holds: the step, the seconds of training, and the
-    metrics of the model on 'validation' and 'test'.
+    What `results.json` holds: the step, the seconds of training (unless it was
+    resumed), and the metrics of the model on 'validation' and 'test'.
 
   Raises:
     ValueError: If the directory of the run is that of another config.
@@ -199,7 +200,7 @@ def run(
     return {
         'validation': trainer.evaluate(_eval_batches(images.validation)),
         'test': evaluation.evaluate(
-            trainer, _eval_batches(images.test), run_dir
+            trainer, _eval_batches(images.test), run_dir, seed
         ),
     }
 
@@ -274,7 +275,10 @@ def rows_of(
         row += [tabulate.cell(bounds, 2)]
     else:
       row += ['', '', '']
-    rows.append(row + [tabulate.cell([r['seconds'] for r in results], 0)])
+    # Of a run that was resumed they are not known.
+    is_timed = all('seconds' in result for result in results)
+    seconds = [result['seconds'] for result in results] if is_timed else []
+    rows.append(row + [tabulate.cell(seconds, 0) if seconds else ''])
   return rows
 
 
@@ -295,6 +299,11 @@ def main(argv: Sequence[str]) -> None:
   """
   del argv
   alphas = [_parse_alpha(text) for text in _ALPHAS.value]
+  if not alphas or not _INFERENCES.value:
+    raise ValueError(
+        'Expected at least one of --alphas and of --inferences; received '
+        f'{alphas} and {_INFERENCES.value}.'
+    )
   schedules.parse(shared_flags.LEARNING_RATE.value)
   _temperature()
   images = data.load(
@@ -352,9 +361,9 @@ def _parse_alpha(text):
     alpha = float(text)
   except ValueError:
     alpha = -1.0
-  if not alpha >= 0:
+  if not 0 <= alpha < math.inf:
     raise ValueError(
-        f'Expected numbers of at least 0 in --alphas; received {text!r}.'
+        f'Expected finite numbers of at least 0 in --alphas; received {text!r}.'
     )
   return alpha
 

@@ -121,11 +121,16 @@ def set_initial_weights(
 
   Raises:
     FileNotFoundError: If the directory is not that of a finished run.
-    ValueError: If its model has weights of other shapes.
+    ValueError: If its model is of another kind, or has weights of other shapes.
   """
   if INITIAL_MODEL.value is None:
     return
   initial = finished_runs.read(pathlib.Path(INITIAL_MODEL.value)).model
+  if type(initial) is not type(model):
+    raise ValueError(
+        f'Expected a {type(model).__name__} in --initial_model; received a '
+        f'{type(initial).__name__} in {INITIAL_MODEL.value}.'
+    )
   weights, values = _network_weights(model), _network_weights(initial)
   expected, received = (
       [tuple(w.shape) for w in ws] for ws in (weights, values)

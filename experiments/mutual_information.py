@@ -185,7 +185,9 @@ def _climb(task, informations, bound, seed, run_dir):
   model = _build_model(seed, **bound)
   trainer = runs.make_trainer(model, seed, run_dir, clip_norm=_CLIP_NORM)
   draw = functools.partial(_draw, task)
-  measure = _measurer(lambda x, y, _: {'value': model.bound((x, y))}, draw)
+  measure = _measurer(
+      lambda x, y, _: {'value': model.bound((x, y))}, draw, seed
+  )
   batches = correlated_gaussians.staircase_batches(
       informations,
       shared_flags.NUM_STEPS.value,
@@ -238,7 +240,9 @@ def _measure_optimal(informations, bounds, alphas):
       computed[alpha] = objectives.interpolated_bound(scores, alpha, 0.0)
     return computed
 
-  measure = _measurer(values, functools.partial(_draw, 'gaussian'))
+  measure = _measurer(
+      values, functools.partial(_draw, 'gaussian'), shared_flags.SEED.value
+  )
   rows = [measure(information) for information in informations]
   by_name = {name: [row[name] for row in rows] for name in rows[0]}
   curve = {alpha: by_name.pop(alpha) for alpha in alphas}
@@ -255,14 +259,15 @@ def _draw(task, information, seed):
   )
 
 
-def _measurer(values, draw):
+def _measurer(values, draw, seed):
   """Returns a function from an information to statistics of fresh batches.
 
   Args:
     values: From x, y and the information to a dict of scalars.
     draw: From an information and a seed to x and y.
+    seed: Python `int`, seed of the run.
   """
-  seed = dlvm.ops.fold_in(shared_flags.SEED.value, 'measure')
+  seed = dlvm.ops.fold_in(seed, 'measure')
 
   @tf.function
   def of_batches(information):

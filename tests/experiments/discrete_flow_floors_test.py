@@ -20,6 +20,16 @@ class DiscreteFlowFloorsTest(binary.BinaryTestCase):
     for row in ('2-gram source', 'multiscale', 'length 64'):
       self.assertRegex(printed, rf'{row} *│ \d\.\d{{3}}')
 
+  def test_too_few_characters_to_place(self):
+    self.output_dir.mkdir(parents=True)
+    error = self.run_failing(
+        discrete_flow_floors,
+        text_file=binary.write_text(self.output_dir / 'text'),
+        max_order=2,
+        num_characters=20,
+    )
+    self.assertIn('at least 33 characters that are placed; received 20', error)
+
   def test_families_are_ordered(self):
     rng = np.random.default_rng(0)
     contexts = flow_floors.Contexts(

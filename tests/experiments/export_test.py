@@ -143,6 +143,18 @@ class ExportTest(binary.BinaryTestCase):
     self.assertAllClose(log_prob, model.log_prob(codes))
     self.assertAllClose(tf.reduce_sum(tf.exp(log_prob)), 1.0)
 
+    whole = (run_dir / 'model.keras').read_bytes()
+    (run_dir / 'model.keras').write_bytes(whole[:-100])
+    error = self.run_failing(export, output_dir=str(run_dir))
+    self.assertIn(f'{run_dir}/model.keras; received a file that is', error)
+    (run_dir / 'model.keras').write_bytes(whole)
+    file = self.output_dir / 'file'
+    file.write_text('')
+    error = self.run_failing(
+        export, output_dir=str(run_dir), export_dir=str(file)
+    )
+    self.assertIn(f'received the file {file}', error)
+
     # That of a sweep, of a run that has no results yet, of nothing, and none.
     message = 'Expected an --output_dir of a finished run, with results.json'
     error = self.run_failing(export)

@@ -26,6 +26,10 @@ class FullRankTest(tf.test.TestCase, parameterized.TestCase):
     )
     self.assertLess(deviation, 0.5 if cells == 4 else 0.02)
 
+  def test_too_many_events(self):
+    with self.assertRaisesRegex(ValueError, r'100,000,000 .* 10\*\*12'):
+      full_rank.full_rank(12, 10, seed=0)
+
   def test_seed(self):
     codes = np.array(list(np.ndindex(2, 2, 2)))
     tables = [full_rank.full_rank(3, 2, seed) for seed in (3, 3, 4)]

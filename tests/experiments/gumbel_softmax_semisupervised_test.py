@@ -63,6 +63,15 @@ class GumbelSoftmaxSemisupervisedTest(
       self.run_main(binary_module)
     fit.assert_not_called()
 
+  def test_figures_are_those_of_the_seed_of_the_run(self):
+    name = 'marginalize/alpha_1'
+    flags = {'inferences': ['marginalize'], 'num_steps': 1}
+    self.run_main(binary_module, **flags, num_seeds=2)
+    found = self.results(name, 1)['test']
+    self.output_dir = self.output_dir.with_name('alone')
+    self.run_main(binary_module, **flags, seed=1)
+    self.assertEqual(self.results(name, 1)['test'], found)
+
   def test_convolutions_and_marginals(self):
     self.run_main(
         binary_module,
@@ -93,11 +102,23 @@ class GumbelSoftmaxSemisupervisedTest(
         [row[3] for row in rows], ['', '45.00 (40.00 to 50.00)', '20.00']
     )
     self.assertEqual(rows[1][4:6], ['1.00', '0.50'])
+    self.assertEqual(rows[1][6], '3')
+
+  def test_seconds_of_a_part_are_not_those_of_a_run(self):
+    self.run_main(binary_module, inferences=['marginalize'], num_steps=1)
+    self.assertGreater(self.read('marginalize/alpha_1')['seconds'], 0)
+    self.run_main(binary_module, inferences=['marginalize'], num_steps=2)
+    self.assertNotIn('seconds', self.read('marginalize/alpha_1'))
+    table = (self.output_dir / 'results.md').read_text()
+    self.assertRegex(table, r'\| marginalize \|.*\|  \|\n')
 
   @parameterized.parameters(
       ({'inferences': ['sum']}, "received 'sum'"),
       ({'inferences': ['arm']}, '2'),
       ({'alphas': ['-1']}, "in --alphas; received '-1'"),
+      ({'alphas': []}, 'received [] and'),
+      ({'alphas': ['inf']}, "in --alphas; received 'inf'"),
+      ({'inferences': []}, 'received [1.0] and []'),
       ({'alphas': ['big']}, "in --alphas; received 'big'"),
       ({'num_labels': 15}, 'multiple of 10'),
       ({'temperature_schedule': '0'}, 'Expected a schedule of positive'),

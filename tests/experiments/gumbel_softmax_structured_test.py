@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import gumbel_softmax_structured
+from experiments import gumbel_softmax_vae
 from experiments import latent_flags
 from experiments import saved_models
 from tests.experiments import binary
@@ -151,6 +152,18 @@ class GumbelSoftmaxStructuredTest(
         gumbel_softmax_structured, initial_model=str(first.with_name('none'))
     )
     self.assertIn('Expected model.keras in', error)
+
+  def test_initial_model_of_another_kind(self):
+    other = gumbel_softmax_vae.build_model(
+        (8, 8, 1), [], [], num_latents=3, num_classes=4
+    )
+    found = mock.Mock(model=other)
+    with mock.patch.object(
+        latent_flags.finished_runs, 'read', return_value=found
+    ):
+      error = self.run_failing(gumbel_softmax_structured, initial_model='vae')
+    self.assertIn('Expected a StructuredPrediction in --initial_model', error)
+    self.assertIn('received a DiscreteVAE in vae', error)
 
   @parameterized.parameters(0.0, 1.0, -0.5)
   def test_momentum_of_the_average_out_of_range(self, momentum):

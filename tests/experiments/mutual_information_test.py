@@ -66,6 +66,14 @@ class MutualInformationTest(binary.BinaryTestCase, parameterized.TestCase):
     self.run_main(mutual_information)
     self.assertEqual(self.stairs(names[0]), whole[names[0]]['stairs'])
 
+  def test_figures_are_those_of_the_seed_of_the_run(self):
+    flags = {'bounds': ['info_nce'], 'num_steps': 4}
+    self.run_main(mutual_information, **flags, num_seeds=2)
+    found = self.results('gaussian_info_nce', 1)['stairs']
+    self.output_dir = self.output_dir.with_name('alone')
+    self.run_main(mutual_information, **flags, seed=1)
+    self.assertEqual(self.results('gaussian_info_nce', 1)['stairs'], found)
+
   def test_goes_on_where_a_bound_diverges(self):
     printed = self.run_main(
         mutual_information,
