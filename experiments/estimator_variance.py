@@ -129,6 +129,11 @@ def main(argv: Sequence[str]) -> None:
         f'Expected objectives of {estimator_objectives.NAMES} in --objectives; '
         f'received {objectives}.'
     )
+  # Too many codes are an error of the flags, not of an estimator, and are said
+  # before a VAE of them is trained.
+  dlvm.ops.num_codes(
+      shared_flags.NUM_LATENTS.value, shared_flags.NUM_CLASSES.value
+  )
   learning_rate = schedules.parse(shared_flags.LEARNING_RATE.value)
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   config = {
@@ -163,8 +168,6 @@ def main(argv: Sequence[str]) -> None:
 
 def _measure_all(objective, names, temperatures, learning_rate, left_out):
   """Returns the rows of an objective; adds to what is left out."""
-  # Too many codes are an error of the flags, not of an estimator.
-  estimator_measures.exact_gradient(objective)
   seed = dlvm.ops.fold_in(shared_flags.SEED.value, 'draws')
   subjects, measured = {}, {}
   for name in names:

@@ -237,7 +237,8 @@ def draw_training(
   axes.set_xlabel('CPU seconds of training')
   axes.set_ylabel('bits a character, validation')
   axes.grid(color='#e5e5e5', linewidth=0.7)
-  figure.legend(loc='outside right upper', frameon=False, fontsize=7)
+  if curves:
+    figure.legend(loc='outside right upper', frameon=False, fontsize=7)
   figure.suptitle(title)
   figure.savefig(path)
 

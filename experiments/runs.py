@@ -138,7 +138,8 @@ def resume(
 
 
 def _has_checkpoint(directory):
-  return any((directory / 'checkpoints').glob('*.index'))
+  # Also that of a model that is trained on the way, in a directory below.
+  return any(directory.glob('**/checkpoints/*.index'))
 
 
 def fit(

@@ -109,11 +109,15 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
       ({'temperatures': ['x']}, 'Expected positive numbers in --temperatures'),
       ({'learning_rate': 'x'}, "received 'x'"),
       ({'num_latents': 17, 'num_classes': 2}, 'codes'),
+      # Before the VAE is trained.
+      ({'num_latents': 17, 'objectives': ['vae']}, 'codes'),
   )
   def test_bad_flags(self, flag_values, message):
     self.assertIn(message, self.run_failing(estimator_variance, **flag_values))
     # The directory is free for the flags that were mended.
-    self.assertFalse((self.output_dir / 'config.json').exists())
+    self.assertFalse(
+        self.output_dir.exists() and any(self.output_dir.iterdir())
+    )
 
 
 class EstimatorMeasuresTest(tf.test.TestCase, parameterized.TestCase):

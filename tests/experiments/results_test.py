@@ -21,7 +21,8 @@ class ResultsTest(tf.test.TestCase):
     self.assertLen(list(output_dir.iterdir()), 1)
 
   def test_a_damaged_file_is_named(self):
-    output_dir = pathlib.Path(self.create_tempdir().full_path)
+    output_dir = pathlib.Path(self.get_temp_dir()) / 'damaged'
+    output_dir.mkdir()
     for text, message in (('{"step": ', 'something else'), ('[1]', r'\[1\]')):
       (output_dir / 'results.json').write_text(text)
       with self.assertRaisesRegex(ValueError, f'results.json.*{message}'):

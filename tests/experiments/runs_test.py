@@ -19,7 +19,7 @@ class ClaimTest(tf.test.TestCase, parameterized.TestCase):
       with runs.claim(self.run_dir, config):
         if left_behind:
           path = self.run_dir / left_behind
-          path.parent.mkdir(exist_ok=True)
+          path.parent.mkdir(parents=True, exist_ok=True)
           path.write_text('')
         raise ValueError('bad flag')
 
@@ -33,7 +33,9 @@ class ClaimTest(tf.test.TestCase, parameterized.TestCase):
       with runs.claim(self.run_dir, {'clip_norm': 2.0}):
         pass
 
-  @parameterized.parameters('checkpoints/ckpt-1.index', results.NAME)
+  @parameterized.parameters(
+      'checkpoints/ckpt-1.index', 'vae/checkpoints/ckpt-1.index', results.NAME
+  )
   def test_keeps_what_a_run_has_left_something_in(self, name):
     self.fail_inside({'seed': 0}, name)
     with self.assertRaisesRegex(ValueError, 'expected 0, received 1'):

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import tempfile
 from unittest import mock
 
 from absl.testing import absltest
@@ -141,7 +142,7 @@ class SweepTest(binary.BinaryTestCase, parameterized.TestCase):
 class MetricTest(absltest.TestCase):
 
   def test_results_below_the_directory(self):
-    run_dir = pathlib.Path(self.create_tempdir().full_path)
+    run_dir = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory()))
     for seed, value in ((0, 3.0), (1, 4.0)):
       below = run_dir / 'none' / f'seed_{seed}'
       below.mkdir(parents=True)
