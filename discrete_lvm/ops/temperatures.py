@@ -131,6 +131,25 @@ def divide(x: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
     >>> y.numpy(), tape.gradient(y, temperature).numpy().item()
     (array([1., 0.], dtype=float32), 0.0)
   """
-  is_infinite = tf.math.is_inf(x)
-  quotient = tf.where(is_infinite, tf.zeros_like(x), x) / temperature
-  return tf.where(is_infinite, x, quotient)
+  return _divide(x, temperature)
+
+
+@tf.custom_gradient
+def _divide(x, temperature):
+  quotient = x / temperature
+
+  def gradient(upstream):
+    # No mask in the forward pass, nor where a temperature is not learned.
+    finite = tf.where(
+        tf.math.is_inf(quotient), tf.zeros_like(quotient), quotient
+    )
+    x_axes, temperature_axes = tf.raw_ops.BroadcastGradientArgs(
+        s0=tf.shape(x), s1=tf.shape(temperature)
+    )
+    d_x = upstream / temperature
+    d_temperature = -tf.reduce_sum(d_x * finite, axis=temperature_axes)
+    if temperature.shape.rank:
+      d_x = tf.reshape(tf.reduce_sum(d_x, axis=x_axes), tf.shape(x))
+    return d_x, tf.reshape(d_temperature, tf.shape(temperature))
+
+  return quotient, gradient
