@@ -6,11 +6,13 @@ from tensorflow_probability.python.distributions import distribution
 from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
+from discrete_lvm.distributions import logits_or_probs
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.ops import floats
 
 
 class Bernoulli(
+    logits_or_probs.LogitsOrProbs,
     distribution.DiscreteDistributionMixin,
     distribution.AutoCompositeTensorDistribution,
 ):
@@ -67,26 +69,6 @@ class Bernoulli(
           name=name,
       )
 
-  @property
-  def logits(self):
-    """The argument `logits`."""
-    return self._logits
-
-  @property
-  def probs(self):
-    """The argument `probs`."""
-    return self._probs
-
-  def logits_parameter(self, name='logits_parameter'):
-    """Returns logits, float32 at the least: as given, or out of `probs`."""
-    with self._name_and_control_scope(name):
-      return self._float_logits()
-
-  def probs_parameter(self, name='probs_parameter'):
-    """Returns the probabilities of a 1, float32 at the least."""
-    with self._name_and_control_scope(name):
-      return self._mean()
-
   @classmethod
   def _parameter_properties(cls, dtype, num_classes=None):
     return {
@@ -105,11 +87,6 @@ class Bernoulli(
 
   def _default_event_space_bijector(self):
     return None
-
-  def _given_parameter(self):
-    if self._logits is None:
-      return self._probs, 'probs'
-    return self._logits, 'logits'
 
   def _float_logits(self):
     if self._logits is None:
@@ -139,10 +116,13 @@ class Bernoulli(
     noise = tf.cast(ops.logistic(shape, seed), self.dtype)
     return tf.cast(logits + noise > 0, self.dtype)
 
-  def _mean(self):
+  def _float_probs(self):
     if self._logits is None:
       return floats.at_least_float32(self._probs)
     return tf.sigmoid(self._float_logits())
+
+  def _mean(self):
+    return self._float_probs()
 
   def _variance(self):
     if self._logits is None:

@@ -7,11 +7,13 @@ from tensorflow_probability.python.distributions import distribution
 from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
+from discrete_lvm.distributions import logits_or_probs
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.ops import floats
 
 
 class OneHotDistribution(
+    logits_or_probs.LogitsOrProbs,
     distribution.DiscreteDistributionMixin,
     distribution.AutoCompositeTensorDistribution,
 ):
@@ -37,26 +39,6 @@ class OneHotDistribution(
     )
     super().__init__(**kwargs)
 
-  @property
-  def logits(self):
-    """The argument `logits`."""
-    return self._logits
-
-  @property
-  def probs(self):
-    """The argument `probs`."""
-    return self._probs
-
-  def logits_parameter(self, name='logits_parameter'):
-    """Returns logits, float32 at the least: as given, or the log of `probs`."""
-    with self._name_and_control_scope(name):
-      return self._float_logits()
-
-  def probs_parameter(self, name='probs_parameter'):
-    """Returns probabilities, float32 at the least."""
-    with self._name_and_control_scope(name):
-      return self._mean()
-
   @abc.abstractmethod
   def _sample_n(self, n, seed=None):
     """Draws exact one-hot samples, shape `[n, ..., K]`."""
@@ -75,10 +57,13 @@ class OneHotDistribution(
   def _mode(self):
     return ops.one_hot_argmax(self._float_logits(), dtype=self.dtype)
 
-  def _mean(self):
+  def _float_probs(self):
     if self._probs is None:
       return tf.nn.softmax(floats.at_least_float32(self._logits))
     return floats.at_least_float32(self._probs)
+
+  def _mean(self):
+    return self._float_probs()
 
   def _variance(self):
     probs = self._mean()
@@ -88,11 +73,6 @@ class OneHotDistribution(
     probs = self._mean()
     outer = probs[..., :, tf.newaxis] * probs[..., tf.newaxis, :]
     return tf.linalg.diag(probs) - outer
-
-  def _given_parameter(self):
-    if self._logits is None:
-      return self._probs, 'probs'
-    return self._logits, 'logits'
 
   def _event_shape(self):
     return self._given_parameter()[0].shape[-1:]

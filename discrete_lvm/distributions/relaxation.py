@@ -8,11 +8,14 @@ from tensorflow_probability.python.distributions import distribution
 from tensorflow_probability.python.internal import dtype_util
 from tensorflow_probability.python.internal import tensor_util
 
+from discrete_lvm.distributions import logits_or_probs
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.ops import temperatures
 
 
-class Relaxation(distribution.AutoCompositeTensorDistribution):
+class Relaxation(
+    logits_or_probs.LogitsOrProbs, distribution.AutoCompositeTensorDistribution
+):
   """Abstract relaxation of a discrete law: a temperature, logits or probs.
 
   All of its arithmetic is in float32 at the least, whatever the dtype of the
@@ -60,34 +63,6 @@ class Relaxation(distribution.AutoCompositeTensorDistribution):
     """The argument `temperature`."""
     return self._temperature
 
-  @property
-  def logits(self):
-    """The argument `logits`."""
-    return self._logits
-
-  @property
-  def probs(self):
-    """The argument `probs`."""
-    return self._probs
-
-  def logits_parameter(self, name='logits_parameter'):
-    """Returns logits, float32 at the least: as given, or out of `probs`."""
-    with self._name_and_control_scope(name):
-      return self._float_logits()
-
-  def probs_parameter(self, name='probs_parameter'):
-    """Returns probabilities, float32 at the least."""
-    with self._name_and_control_scope(name):
-      return self._float_probs()
-
-  @abc.abstractmethod
-  def _float_logits(self):
-    """Returns the logits, float32 at the least."""
-
-  @abc.abstractmethod
-  def _float_probs(self):
-    """Returns the probabilities, float32 at the least."""
-
   @abc.abstractmethod
   def _check_shapes(self):
     """Raises `ValueError` if the static shapes of the parameters don't fit."""
@@ -98,11 +73,6 @@ class Relaxation(distribution.AutoCompositeTensorDistribution):
 
   def _float_temperature(self):
     return tf.cast(self._temperature, self._float_dtype)
-
-  def _given_parameter(self):
-    if self._logits is None:
-      return self._probs, 'probs'
-    return self._logits, 'logits'
 
   def _parameter_control_dependencies(self, is_init):
     parameter, name = self._given_parameter()
