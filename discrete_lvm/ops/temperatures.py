@@ -128,8 +128,8 @@ def divide(x: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
     >>> temperature = tf.Variable(2.)
     >>> with tf.GradientTape() as tape:
     ...   y = tf.nn.softmax(divide(tf.constant([1., -math.inf]), temperature))
-    >>> y.numpy(), tape.gradient(y, temperature).numpy().item()
-    (array([1., 0.], dtype=float32), 0.0)
+    >>> y.numpy(), bool(tape.gradient(y, temperature) == 0.)
+    (array([1., 0.], dtype=float32), True)
   """
   return _divide(x, temperature)
 
