@@ -104,15 +104,7 @@ def draw_predictions(
   )
 
 
-@functools.partial(
-    launch.one_line_errors,
-    unused=(
-        shared_flags.NUM_SEEDS,
-        shared_flags.UNITS,
-        shared_flags.LENGTH,
-        shared_flags.TEXT_FILE,
-    ),
-)
+@functools.partial(launch.one_line_errors, unused=latent_flags.UNUSED)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and draws.
 

@@ -210,15 +210,7 @@ def print_results(found: Mapping[str, Any]) -> None:
   rich.console.Console().print(table)
 
 
-@functools.partial(
-    launch.one_line_errors,
-    unused=(
-        shared_flags.NUM_SEEDS,
-        shared_flags.UNITS,
-        shared_flags.LENGTH,
-        shared_flags.TEXT_FILE,
-    ),
-)
+@functools.partial(launch.one_line_errors, unused=latent_flags.UNUSED)
 def main(argv: Sequence[str]) -> None:
   """Trains, evaluates and draws.
 

@@ -47,6 +47,13 @@ NUM_VALIDATION_SAMPLES = flags.DEFINE_integer(
     lower_bound=1,
 )
 
+# What says nothing of one model of latents with layers of its own.
+UNUSED = (
+    shared_flags.NUM_SEEDS,
+    shared_flags.UNITS,
+    shared_flags.LENGTH,
+    shared_flags.TEXT_FILE,
+)
 # What makes a run the run that it is. The others may change when it resumes.
 CONFIG = (
     *runs.CONFIG,

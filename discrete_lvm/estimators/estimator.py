@@ -81,7 +81,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
   ):
     # Keras would cast float32 logits down under a mixed policy.
     super().__init__(autocast=False, **kwargs)
-    check_num_samples(num_samples, minimum=self.min_num_samples)
+    check_integer(num_samples, self.min_num_samples, 'num_samples')
     self.num_samples = num_samples
     self.importance_weighted = importance_weighted
 
@@ -263,22 +263,23 @@ class Estimator(keras.layers.Layer, abc.ABC):
     }
 
 
-def check_num_samples(num_samples: int, minimum: int) -> None:
-  """Raises unless `num_samples` is a Python `int` of at least `minimum`.
+def check_integer(value: int, minimum: int, name: str) -> None:
+  """Raises unless an argument is a Python `int` of at least `minimum`.
 
   Args:
-    num_samples: Number of samples.
+    value: The argument.
     minimum: The least that is accepted.
+    name: Its name.
 
   Raises:
     ValueError: If it is not.
   """
   # A `bool` is an `int`, and most likely a misplaced argument.
-  is_int = isinstance(num_samples, int) and not isinstance(num_samples, bool)
-  if not is_int or num_samples < minimum:
+  is_integer = isinstance(value, int) and not isinstance(value, bool)
+  if not is_integer or value < minimum:
     raise ValueError(
-        f'Expected an int `num_samples` of at least {minimum}; received '
-        f'{num_samples!r}.'
+        f'Expected an integer `{name}` of at least {minimum}; received '
+        f'{value!r}.'
     )
 
 

@@ -54,12 +54,7 @@ class GumbelRao(relaxation.Relaxation):
       self, temperature: float = 1.0, num_resamples: int = 10, **kwargs: Any
   ):
     super().__init__(temperature, **kwargs)
-    is_int = isinstance(num_resamples, int) and num_resamples is not True
-    if not is_int or num_resamples < 1:
-      raise ValueError(
-          f'Expected a positive integer `num_resamples`; received '
-          f'{num_resamples}.'
-      )
+    estimator.check_integer(num_resamples, 1, 'num_resamples')
     self._num_resamples = num_resamples
 
   def _estimate(self, logits, objective, seed, noise, **context):

@@ -50,12 +50,7 @@ class SumAndSample(estimator.Estimator):
 
   def __init__(self, num_summed: int = 1, **kwargs):
     super().__init__(**kwargs)
-    is_int = isinstance(num_summed, int) and not isinstance(num_summed, bool)
-    if not is_int or num_summed < 0:
-      raise ValueError(
-          f'Expected an int `num_summed` of at least 0; received '
-          f'{num_summed!r}.'
-      )
+    estimator.check_integer(num_summed, 0, 'num_summed')
     self.num_summed = num_summed
 
   def _estimate(self, logits, objective, seed, noise, **context):

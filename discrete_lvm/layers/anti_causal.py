@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.layers import protocol
+from discrete_lvm.layers import sequences
 from discrete_lvm.layers.token_embedding import check_tokens
 
 
@@ -90,7 +91,7 @@ class AntiCausal(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
-    axis = -1 if inputs.dtype.is_integer else -2
+    axis = sequences.length_axis(inputs)
     kwargs = {}
     if context is not None:
       protocol.check_positions(context, inputs.shape[axis])

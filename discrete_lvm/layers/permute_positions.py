@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.layers import sequences
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -66,7 +67,7 @@ class PermutePositions(keras.layers.Layer):
     return self._take(tf.convert_to_tensor(inputs), np.argsort)
 
   def _take(self, inputs, indices_of):
-    axis = -1 if inputs.dtype.is_integer else -2
+    axis = sequences.length_axis(inputs)
     if isinstance(self.order, str):
       return tf.reverse(inputs, [axis])
     length = inputs.shape[axis]

@@ -7,6 +7,16 @@ with the parallel call.
 import tensorflow as tf
 
 
+def length_axis(x):
+  """Returns the axis of the positions of tokens: -1 of codes, -2 of one-hots.
+
+  Args:
+    x: Floating `Tensor`, shape `[..., length, K]`, or integer codes, shape
+      `[..., length]`.
+  """
+  return -1 if x.dtype.is_integer else -2
+
+
 def shift(values):
   """Moves a sequence to the next positions; the first gets zeros.
 
@@ -51,7 +61,7 @@ def embed_token(embedding, token, index):
     `Tensor`, shape `batch_shape + [1, units]`.
   """
   token = tf.convert_to_tensor(token)
-  axis = -1 if token.dtype.is_integer else -2
+  axis = length_axis(token)
   vector = embedding(tf.expand_dims(token, axis))
   return tf.where(index > 0, vector, tf.zeros_like(vector))
 

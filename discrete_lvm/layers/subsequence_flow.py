@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.layers import protocol
+from discrete_lvm.layers import sequences
 from discrete_lvm.layers.token_embedding import check_tokens
 
 
@@ -131,11 +132,11 @@ class SubsequenceFlow(keras.layers.Layer):
   def _given(self, context, x):
     if context is None:
       return {}
-    protocol.check_positions(context, x.shape[_length_axis(x)])
+    protocol.check_positions(context, x.shape[sequences.length_axis(x)])
     return {'context': tf.gather(context, self.positions, axis=-2)}
 
   def _change(self, x, change):
-    axis = _length_axis(x)
+    axis = sequences.length_axis(x)
     length = x.shape[axis]
     if length is None or length <= self.positions.max():
       raise ValueError(
@@ -171,10 +172,6 @@ class SubsequenceFlow(keras.layers.Layer):
   def from_config(cls, config):
     flow = keras.saving.deserialize_keras_object(config['flow'])
     return cls(**{**config, 'flow': flow})
-
-
-def _length_axis(x):
-  return -1 if x.dtype.is_integer else -2
 
 
 def _as_positions(positions):
