@@ -22,8 +22,7 @@ class SumAndSample(estimator.Estimator):
 
   The paper has one categorical variable. Here that is the joint code of all N
   latents, since a likeliest set of each latent would leave a sample wherever
-  one latent is sampled. So `log q` of all `K**N` codes is tabulated, at most
-  `2**16`, though the objective never sees most of them.
+  one latent is sampled. They are not enumerated: `q` is a product.
 
   Args:
     num_summed: How many codes are summed over, at least 0; all, where there are
@@ -31,8 +30,8 @@ class SumAndSample(estimator.Estimator):
     **kwargs: Arguments of `Estimator`.
 
   Raises:
-    ValueError: If `num_summed` is negative, if there are too many codes, if N
-      is not static, or as `Estimator` raises.
+    ValueError: If `num_summed` is negative, if N is not static, or as
+      `Estimator` raises.
 
   Example:
     >>> estimator = dlvm.estimators.SumAndSample(num_summed=1)
@@ -56,11 +55,17 @@ class SumAndSample(estimator.Estimator):
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     noise = ops.perturb(tf.zeros_like(logits), seed=seed, noise=noise)
-    summed, sampled, rest = _sum_and_sample(logits, noise, self.num_summed)
+    num_latents, num_classes = estimator.static_event(logits)
+    summed = ops.likeliest_codes(
+        logits, min(self.num_summed, num_classes**num_latents)
+    )
+    sampled, log_rest = ops.sample_excluding(
+        tf.stop_gradient(logits), summed, noise
+    )
     codes = tf.concat([summed, sampled[tf.newaxis]], axis=0)
     values = estimator.evaluate(objective, codes)
     log_q = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
-    weights = tf.concat([tf.exp(log_q[:-1]), rest[tf.newaxis]], axis=0)
+    weights = tf.exp(tf.concat([log_q[:-1], log_rest[tf.newaxis]], axis=0))
     weighted = estimator.weighted(values, weights)
     return ops.add_gradient(
         tf.reduce_sum(weighted, axis=0),
@@ -69,40 +74,3 @@ class SumAndSample(estimator.Estimator):
 
   def get_config(self):
     return {**super().get_config(), 'num_summed': self.num_summed}
-
-
-def _sum_and_sample(logits, noise, num_summed):
-  """Picks the likeliest codes, and samples from the rest.
-
-  Args:
-    logits: `[..., N, K]`.
-    noise: Gumbel noise, `[..., N, K]`.
-    num_summed: k.
-
-  Returns:
-    The k likeliest codes `[k, ..., N, K]`, an exact sample of the others
-    `[..., N, K]`, and the probability of the others, `[...]`.
-  """
-  codes = ops.all_codes(*estimator.static_event(logits))
-  log_q = ops.joint_log_probs(tf.stop_gradient(logits))
-  num_summed = min(num_summed, codes.shape[0])
-  _, top = tf.math.top_k(log_q, num_summed)
-  is_summed = _is_among(top, log_q)
-  log_rest = tf.where(is_summed, -float('inf'), log_q)
-  rest = tf.exp(tf.reduce_logsumexp(log_rest, axis=-1))
-  sampled, _ = ops.sample_joint(log_rest, noise)
-  batch_ndims = logits.shape.rank - 2
-  top = tf.transpose(top, [batch_ndims, *range(batch_ndims)])
-  return tf.gather(codes, top), sampled, rest
-
-
-def _is_among(indices, x):
-  """Marks the elements of `x`, `[..., M]`, at the indices `[..., k]`."""
-  num_rows = tf.size(x) // tf.shape(x)[-1]
-  rows = tf.reshape(indices, [num_rows, indices.shape[-1]])
-  shape = tf.stack([num_rows, tf.shape(x)[-1]])
-  row = tf.broadcast_to(tf.range(num_rows)[:, tf.newaxis], tf.shape(rows))
-  marks = tf.scatter_nd(
-      tf.stack([row, rows], axis=-1), tf.ones_like(rows), shape
-  )
-  return tf.reshape(marks, tf.shape(x)) > 0

@@ -22,8 +22,8 @@ class UnorderedSet(estimator.Estimator):
   where `R(D, s)` is the leave-one-out ratio: of the probability to draw the
   rest of D once s is gone to that of D. Unbiased, for any objective, and exact
   if S is `K**N`. S evaluations of the objective, none of them twice at the same
-  code. The codes are those of all N latents together, drawn from a table of
-  their `K**N` probabilities, at most `2**16`; the ratios take `2**S` terms.
+  code. The codes are those of all N latents together, which are not enumerated;
+  the ratios take `2**S` terms.
 
   Args:
     num_samples: Size S of the set, from 2 to 10.
@@ -33,8 +33,7 @@ class UnorderedSet(estimator.Estimator):
 
   Raises:
     ValueError: If `importance_weighted`, if S is not in its range or above
-      `K**N`, if `K**N` is above `2**16`, if N is not static, or as `Estimator`
-      raises.
+      `K**N`, if N is not static, or as `Estimator` raises.
 
   Example:
     >>> estimator = dlvm.estimators.UnorderedSet(num_samples=2)

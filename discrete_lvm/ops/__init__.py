@@ -37,6 +37,8 @@ from discrete_lvm.ops.enumeration import is_enumerable
 from discrete_lvm.ops.enumeration import joint_log_probs
 from discrete_lvm.ops.enumeration import num_codes
 from discrete_lvm.ops.enumeration import sample_joint
+from discrete_lvm.ops.excluded_codes import log_mass_excluding
+from discrete_lvm.ops.excluded_codes import sample_excluding
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl
 from discrete_lvm.ops.gaussian_ar1 import gaussian_ar1_kl_terms
 from discrete_lvm.ops.gibbs import gibbs_sweep
@@ -50,6 +52,7 @@ from discrete_lvm.ops.gumbel_race import resample_noise
 from discrete_lvm.ops.leave_one_out import leave_one_out_log_mean_exp
 from discrete_lvm.ops.leave_one_out import leave_one_out_log_sum_exp
 from discrete_lvm.ops.leave_one_out import leave_one_out_mean
+from discrete_lvm.ops.likeliest_codes import likeliest_codes
 from discrete_lvm.ops.masks import all_but_one_mask
 from discrete_lvm.ops.masks import alternating_mask
 from discrete_lvm.ops.masks import as_mask
@@ -162,7 +165,9 @@ __all__ = [
     'leave_one_out_log_mean_exp',
     'leave_one_out_log_sum_exp',
     'leave_one_out_mean',
+    'likeliest_codes',
     'linear_recurrence',
+    'log_mass_excluding',
     'log_mean_exp',
     'logistic',
     'minimum_variance',
@@ -191,6 +196,7 @@ __all__ = [
     'reinmax_argmax',
     'resample_noise',
     'safe_log',
+    'sample_excluding',
     'sample_joint',
     'sample_without_replacement',
     'softmax_argmax',

@@ -5,7 +5,9 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from discrete_lvm.ops import enumeration
+from discrete_lvm.ops import excluded_codes
+from discrete_lvm.ops import floats
+from discrete_lvm.ops.categorical import one_hot_log_prob
 
 
 def sample_without_replacement(
@@ -15,22 +17,23 @@ def sample_without_replacement(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
   """Draws S distinct codes of N independent latents, one after another.
 
-  Each draw has the law of the codes that are left, as `sample_joint` draws it.
-  Mass is summed over the `K**N` codes, never subtracted, so that a code of tiny
-  probability is drawn as often as its probability says.
+  Each draw has the law of the codes that are left, as `sample_excluding` draws
+  it: mass is summed, never subtracted, so that a code of tiny probability is
+  drawn as often as its probability says. The `K**N` codes are not enumerated.
 
   Args:
-    logits: float32 `Tensor`, shape `[..., N, K]` with static N and K.
+    logits: Floating `Tensor`, shape `[..., N, K]` with static N and K.
     noise: Standard Gumbel noise, shape `[S, ..., N, K]` with a static S.
     name: Python `str`, name scope of the ops.
 
   Returns:
     One-hot codes, shape `[S, ..., N, K]`; their log-probabilities, `[S, ...]`;
-    the log-mass of all the other codes, `[...]`. Where less than S codes have
-    mass, the log-probability of the draws that find none left is -inf.
+    the log-mass of all the other codes, `[...]`. float32 at the least. Where
+    less than S codes have mass, the log-probability of the draws that find none
+    left is -inf.
 
   Raises:
-    ValueError: If `K**N` is above `2**16` or below S.
+    ValueError: If `K**N` is below S, or if `noise` has another shape.
 
   Example:
     >>> codes, _, _ = sample_without_replacement(
@@ -39,29 +42,30 @@ def sample_without_replacement(
     [[[0.0, 1.0]], [[1.0, 0.0]]]
   """
   with tf.name_scope(name):
+    logits = floats.at_least_float32(logits)
     num_latents, num_classes = logits.shape[-2:]
-    left = enumeration.joint_log_probs(logits)
-    num_codes = num_classes**num_latents
     num_samples = noise.shape[0]
-    if num_samples > num_codes:
+    if num_samples > num_classes**num_latents:
       raise ValueError(
-          f'Expected at most {num_classes}**{num_latents} = {num_codes} '
-          f'samples without replacement; received {num_samples}.'
+          f'Expected at most {num_classes}**{num_latents} = '
+          f'{num_classes**num_latents} samples without replacement; received '
+          f'{num_samples}.'
       )
-    powers = num_classes ** np.arange(num_latents)[::-1]
-    codes, log_probs = [], []
+    codes = tf.zeros_like(noise, logits.dtype)[:0]
+    log_probs = []
     for sample_noise in tf.unstack(noise):
-      code, log_prob = enumeration.sample_joint(left, sample_noise)
-      codes.append(code)
-      log_probs.append(log_prob)
-      digits = tf.argmax(code, axis=-1, output_type=tf.int32)
-      index = tf.reduce_sum(digits * powers, axis=-1)
-      is_drawn = tf.one_hot(index, num_codes) > 0
-      left = tf.where(is_drawn, tf.constant(-np.inf, left.dtype), left)
+      code, log_left = excluded_codes.sample_excluding(
+          logits, codes, sample_noise
+      )
+      log_prob = tf.reduce_sum(one_hot_log_prob(code, logits), axis=-1)
+      log_probs.append(
+          tf.where(tf.equal(log_left, -np.inf), log_left, log_prob)
+      )
+      codes = tf.concat([codes, code[tf.newaxis]], axis=0)
     return (
-        tf.stack(codes),
+        codes,
         tf.stack(log_probs),
-        tf.reduce_logsumexp(left, axis=-1),
+        excluded_codes.log_mass_excluding(logits, codes),
     )
 
 

@@ -128,7 +128,11 @@ CASES = {
         ops.leave_one_out_log_mean_exp, [VALUES]
     ),
     'leave_one_out_mean': case(ops.leave_one_out_mean, [VALUES]),
+    'likeliest_codes': case(lambda x: ops.likeliest_codes(x, 3), [LOGITS]),
     'linear_recurrence': case(_gradient(ops.linear_recurrence), [LOC, ALPHA]),
+    'log_mass_excluding': case(
+        ops.log_mass_excluding, [LOGITS, np.stack([X, S])]
+    ),
     'log_mean_exp': case(_gradient(ops.log_mean_exp), [VALUES]),
     'logistic': case(lambda s: ops.logistic([4], s), [SEED]),
     'minimum_variance': case(
@@ -174,6 +178,9 @@ CASES = {
         lambda *x: ops.resample_noise(*x, 4), [LOGITS, NOISE, HARD]
     ),
     'safe_log': case(_gradient(ops.safe_log), [X]),
+    'sample_excluding': case(
+        ops.sample_excluding, [LOGITS, np.stack([X, S]), NOISE]
+    ),
     'sample_joint': case(ops.sample_joint, [_normal(2, K**2), NOISE]),
     'sample_without_replacement': case(
         ops.sample_without_replacement,

@@ -98,6 +98,20 @@ def exact(logits, objective, **kwargs):
   return value, *tape.gradient(value, [logits, parameter])
 
 
+def exact_linear(logits, objective):
+  """Returns what `exact` does, for `linear` and any number of latents.
+
+  Args:
+    logits: `[N, K]`.
+    objective: What `linear` returns.
+  """
+  parameter = tf.constant(PARAMETER)
+  with tf.GradientTape() as tape:
+    tape.watch([logits, parameter])
+    value = objective(tf.nn.softmax(logits), parameter)
+  return value, *tape.gradient(value, [logits, parameter])
+
+
 def draw(estimator, logits, objective, num_draws, seed=(0, 6), **kwargs):
   """Returns values and gradients of independent replicas.
 

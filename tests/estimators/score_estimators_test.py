@@ -109,6 +109,17 @@ class UnbiasednessTest(tf.test.TestCase, parameterized.TestCase):
         enumeration.exact(logits, objective),
     )
 
+  @parameterized.parameters(1, 7)
+  def test_sum_and_sample_of_codes_that_cannot_be_listed(self, num_summed):
+    logits = enumeration.logits_of(20, 3)
+    objective = enumeration.linear(20, 3)
+    drawn = enumeration.draw(
+        estimators.SumAndSample(num_summed), logits, objective, 20_000
+    )
+    expected = enumeration.exact_linear(logits, objective)
+    # 60 logits.
+    enumeration.assert_means(drawn, expected, sigma=4.5)
+
 
 class _OwnCostInBaseline(score_estimator.ScoreEstimator):
   """A planted fault: the mean of all samples depends on each."""
@@ -544,16 +555,16 @@ class EdgesTest(tf.test.TestCase, parameterized.TestCase):
       self.assertAllClose(one, other, atol=1e-6)
 
   def test_too_many_codes(self):
-    for cls in (estimators.Exact, estimators.SumAndSample):
-      with self.assertRaisesRegex(
-          ValueError, r'at most 2\*\*16 = 65536 codes .* received 3\*\*11'
-      ):
-        cls()(tf.zeros([11, 3]), objective=OBJECTIVE, seed=[0, 1])
-      unknown = tf.function(
-          lambda x, cls=cls: cls()(x, objective=OBJECTIVE, seed=[0, 1])
-      )
-      with self.assertRaisesRegex(ValueError, 'with a static N'):
-        unknown.get_concrete_function(tf.TensorSpec([4, None, 3]))
+    with self.assertRaisesRegex(
+        ValueError, r'at most 2\*\*16 = 65536 codes .* received 3\*\*11'
+    ):
+      estimators.Exact()(tf.zeros([11, 3]), objective=OBJECTIVE)
+
+  @parameterized.parameters(estimators.Exact, estimators.SumAndSample)
+  def test_unknown_number_of_latents(self, cls):
+    unknown = tf.function(lambda x: cls()(x, objective=OBJECTIVE, seed=[0, 1]))
+    with self.assertRaisesRegex(ValueError, 'with a static N'):
+      unknown.get_concrete_function(tf.TensorSpec([4, None, 3]))
 
   def test_too_few_samples(self):
     for cls in (estimators.LeaveOneOut, estimators.VIMCO):
