@@ -15,6 +15,8 @@ _NUM_STEPS = 32
 # Below it the constraint's surface is tangent to the way to it.
 _LEAST_SLOPE = 1e-3
 _LEAST_PROBABILITY = 1e-30
+# The square of its inverse is finite.
+_SMALL_PROBABILITY = 1e-15
 
 
 class _Split(NamedTuple):
@@ -26,8 +28,9 @@ class _Split(NamedTuple):
       leader, shape `[..., K]`.
     divergence: The KL of that law from the prior's, shape `[...]`.
     log_p: The prior's log-probability of the leader, shape `[...]`.
-    p: Its exponential.
-    rest_p: The prior's probability of all others, shape `[...]`.
+    p: Its exponential, which may be zero.
+    rest_p: The prior's probability of all others, shape `[...]`, at least
+      `_LEAST_PROBABILITY`.
     gain: How much likelier than under the prior the leader is, shape `[...]`.
   """
 
@@ -151,7 +154,7 @@ def delta_categorical(
     rest = tf.maximum(split.rest_p - gain, _LEAST_PROBABILITY)
     raised = tf.where(
         split.is_leader,
-        (split.log_p + tf.math.log1p(gain / split.p))[..., tf.newaxis],
+        _log_leader(split, gain)[..., tf.newaxis],
         tf.math.log(rest)[..., tf.newaxis] + split.log_others,
     )
     reached = _kl(split, split.gain) >= delta
@@ -165,7 +168,8 @@ def _log_softmax(x):
 
 
 def _split_leader(logits, log_p):
-  log_ratio = _log_softmax(logits) - log_p
+  log_q = _log_softmax(logits)
+  log_ratio = log_q - log_p
   is_leader = tf.one_hot(
       tf.argmax(log_ratio, axis=-1),
       logits.shape[-1],
@@ -188,8 +192,15 @@ def _split_leader(logits, log_p):
   log_q_others, log_p_others = others(logits), others(log_p)
   log_rest_p = tf.reduce_logsumexp(without_leader(log_p), axis=-1)
   log_p_leader = at_leader(log_p)
-  p, rest_p = tf.exp(log_p_leader), tf.exp(log_rest_p)
-  gain = p * tf.math.expm1(at_leader(log_ratio))
+  p = tf.exp(log_p_leader)
+  rest_p = tf.maximum(tf.exp(log_rest_p), _LEAST_PROBABILITY)
+  log_ratio = at_leader(log_ratio)
+  gain = tf.where(
+      log_ratio < 1,
+      p * tf.math.expm1(tf.minimum(log_ratio, 1)),
+      # Nothing cancels, and a large ratio has no exponential.
+      tf.exp(at_leader(log_q)) - p,
+  )
   return _Split(
       is_leader=is_leader,
       log_others=log_q_others,
@@ -214,11 +225,34 @@ def _divergence_terms(log_q, log_p):
   )
 
 
+def _log_growth(split, gain):
+  """How much likelier than under the prior the leader is, in nats."""
+  is_small = split.p < _SMALL_PROBABILITY
+  p = tf.where(is_small, tf.ones_like(split.p), split.p)
+  return tf.where(
+      is_small, _log_sum(split, gain) - split.log_p, tf.math.log1p(gain / p)
+  )
+
+
+def _log_leader(split, gain):
+  """The log-probability of the leader."""
+  # Not next to nothing and how much likelier, which round far from zero.
+  return tf.where(
+      split.p < _SMALL_PROBABILITY,
+      _log_sum(split, gain),
+      split.log_p + _log_growth(split, gain),
+  )
+
+
+def _log_sum(split, gain):
+  return tf.math.log(tf.maximum(split.p + gain, _LEAST_PROBABILITY))
+
+
 def _kl(split, gain):
   """The KL if the leader has `gain` on the prior, convex and increasing."""
   kept = split.rest_p - gain
   kl = (
-      (split.p + gain) * tf.math.log1p(gain / split.p)
+      (split.p + gain) * _log_growth(split, gain)
       + tf.math.xlog1py(kept, -gain / split.rest_p)
       + kept * split.divergence
   )
@@ -244,7 +278,7 @@ def _gain(split, delta):
   )
   gain = tf.stop_gradient(gain)
   slope = (
-      tf.math.log1p(gain / fixed.p)
+      _log_growth(fixed, gain)
       - tf.math.log1p(-gain / fixed.rest_p)
       - fixed.divergence
   )

@@ -8,6 +8,8 @@ import tensorflow as tf
 from discrete_lvm import ops
 
 PRIOR = np.array([0.5, -1.0, 2.0, 0.0, -3.0], np.float32)
+# Some of its probabilities are zero in float32.
+FAR_PRIOR = np.array([0.5, -120.0, 2.0, 0.0, -1e4], np.float32)
 
 
 def _kl(logits, prior_logits):
@@ -33,7 +35,8 @@ def _adversarial_logits(n, prior):
 class DeltaCategoricalTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.product(
-      prior=(np.zeros(2), np.zeros(10), PRIOR), fraction=(0.002, 0.3, 1.0)
+      prior=(np.zeros(2), np.zeros(10), PRIOR, FAR_PRIOR),
+      fraction=(0.002, 0.3, 1.0),
   )
   def test_rate_is_at_least_delta_and_reaches_it(self, prior, fraction):
     delta = fraction * -special.log_softmax(prior).max()
