@@ -320,6 +320,20 @@ def check_logits_shape(shape: tf.TensorShape) -> None:
     )
 
 
+def build_network(
+    network: keras.layers.Layer, shape: Sequence[int | None]
+) -> None:
+  """Builds a network that an estimator is given, unless it is built.
+
+  Args:
+    network: Keras layer or model.
+    shape: Shape of its inputs.
+  """
+  # By a call, since the layers in it may have weights where it has no `build`.
+  if not all(layer.built for layer in network._flatten_layers()):
+    network(keras.KerasTensor(shape, 'float32'))
+
+
 def evaluate(objective: Objective, codes: tf.Tensor) -> tf.Tensor:
   """Calls an objective and checks the shape of what it returns.
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.estimators import estimator
 from discrete_lvm.estimators import moving_moments
 from discrete_lvm.estimators import score_estimator
 from discrete_lvm.ops import surrogate_gradients
@@ -87,15 +88,14 @@ class NVIL(score_estimator.ScoreEstimator):
 
   def build(self, logits_shape, features_shape=None):
     super().build(logits_shape, features_shape)
-    if not self.network.built:
-      batch_ndims = len(logits_shape) - 2
-      shape = (features_shape or logits_shape)[batch_ndims:]
-      if None in shape:
-        raise ValueError(
-            'Expected features of a static shape beside that of the batch; '
-            f'received {[*shape]}.'
-        )
-      self.network.build((None, *shape))
+    batch_ndims = len(logits_shape) - 2
+    shape = (features_shape or logits_shape)[batch_ndims:]
+    if None in shape and not self.network.built:
+      raise ValueError(
+          'Expected features of a static shape beside that of the batch; '
+          f'received {[*shape]}.'
+      )
+    estimator.build_network(self.network, (None, *shape))
 
   def _estimate(self, logits, objective, seed, noise, **context):
     baseline = self._baseline(logits, context['features'], context['training'])

@@ -87,8 +87,7 @@ class RELAX(relaxed_control.RelaxedControl):
       size *= self.num_samples
     if features_shape is not None:
       size += math.prod(features_shape[shape.rank - 2 :])
-    if not self.network.built:
-      self.network.build((None, size))
+    estimator.build_network(self.network, (None, size))
 
   def _control(self, z, objective, **context):
     features = context['features']

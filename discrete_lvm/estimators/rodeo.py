@@ -79,8 +79,7 @@ class RODEO(score_estimator.ScoreEstimator):
 
   def build(self, logits_shape, features_shape=None):
     super().build(logits_shape, features_shape)
-    if not self.network.built:
-      self.network.build((None, 2))
+    estimator.build_network(self.network, (None, 2))
 
   def _estimate(self, logits, objective, seed, noise, **context):
     fixed = tf.stop_gradient(logits)

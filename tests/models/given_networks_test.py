@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from discrete_lvm import estimators
 from discrete_lvm import layers
 from discrete_lvm import models
 
@@ -71,6 +72,12 @@ class Spied(keras.layers.Layer):
     return tf.convert_to_tensor(outputs)
 
 
+def _vae(estimator):
+  return models.DiscreteVAE(
+      Network(LENGTH * K), Network(SIZE), LENGTH, K, estimator=estimator
+  )
+
+
 def _dense(*shape):
   return keras.Sequential(
       [
@@ -99,6 +106,24 @@ class GivenNetworksTest(tf.test.TestCase, parameterized.TestCase):
           6,
       ),
       (
+          'nvil',
+          lambda: _vae(estimators.NVIL(Network(1))),
+          (None, SIZE),
+          6,
+      ),
+      (
+          'relax',
+          lambda: _vae(estimators.RELAX(Network(1))),
+          (None, SIZE),
+          8,
+      ),
+      (
+          'rodeo',
+          lambda: _vae(estimators.RODEO(Network(2))),
+          (None, SIZE),
+          6,
+      ),
+      (
           'mutual_information',
           lambda: models.MutualInformation(
               Critic(), 'tuba', log_baseline=layers.LogBaseline(Network(1))
@@ -118,6 +143,8 @@ class GivenNetworksTest(tf.test.TestCase, parameterized.TestCase):
     inputs = (X, X) if isinstance(shape[0], tuple) else X
     loaded = keras.models.load_model(path)
     self.assertAllEqual(model(inputs), loaded(inputs))
+    for x, y in zip(model.weights, loaded.weights, strict=True):
+      self.assertAllEqual(x, y)
 
   def _check_modes(self, model, batch, spies):
     # Without the calls that built it, which are of no mode.
