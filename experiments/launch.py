@@ -24,7 +24,8 @@ _EXPECTED_ERRORS = (
     # Of a file, also `dlvm.training.UnreadableDataError`.
     OSError,
     tf.errors.PermissionDeniedError,
-    dlvm.training.NonFiniteLossError,
+    # Also `dlvm.training.NonFiniteLossError`.
+    FloatingPointError,
 )
 
 
@@ -61,10 +62,11 @@ def one_line_errors(
   Returns:
     A function like `main` that writes the message of a `ValueError`, of an
     error of a file (an `OSError`, such as `training.UnreadableDataError`, or
-    that of TensorFlow for a permission) or of a `training.NonFiniteLossError`
-    to stderr, on one line, and exits with status 1. The flag `--verbosity=1`
-    shows the traceback. Arguments that are no flags are refused likewise. A run
-    that SIGTERM stopped exits with status `PREEMPTED`.
+    that of TensorFlow for a permission) or of a `FloatingPointError` (such as
+    `training.NonFiniteLossError`) to stderr, on one line, and exits with status
+    1. The flag `--verbosity=1` shows the traceback. Arguments that are no flags
+    are refused likewise. A run that SIGTERM stopped exits with status
+    `PREEMPTED`.
   """
 
   @functools.wraps(main)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
+import itertools
 import pathlib
 import time
 from typing import Any
@@ -42,7 +43,7 @@ def seeds() -> range:
 def sweep(
     names: Sequence[str], run: Callable[[str, int], dict[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
-  """Does all runs.
+  """Does all runs, also those after one that diverges.
 
   Args:
     names: Names of what is compared.
@@ -50,8 +51,25 @@ def sweep(
 
   Returns:
     Name to the results, one of each seed.
+
+  Raises:
+    FloatingPointError: After the last run, if any raised a
+      `training.NonFiniteLossError`. It says which.
   """
-  return {name: [run(name, seed) for seed in seeds()] for name in names}
+  found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+  diverged = []
+  for name, seed in itertools.product(names, seeds()):
+    try:
+      found[name].append(run(name, seed))
+    except dlvm.training.NonFiniteLossError as error:
+      diverged.append(f'{run_dir(name, seed)}: {error}')
+  if diverged:
+    raise FloatingPointError(
+        f'Expected runs that converge; {len(diverged)} of '
+        f'{len(found) * len(seeds())} did not, and the others have their '
+        f'results. {" ".join(diverged)}'
+    )
+  return found
 
 
 def run_dir(name: str, seed: int) -> pathlib.Path:

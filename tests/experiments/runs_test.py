@@ -1,11 +1,40 @@
 import pathlib
 
+from absl import flags
 from absl.testing import absltest
+from absl.testing import flagsaver
 from absl.testing import parameterized
 import tensorflow as tf
 
+import discrete_lvm as dlvm
 from experiments import results
 from experiments import runs
+
+
+class SweepTest(tf.test.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    if not flags.FLAGS.is_parsed():
+      flags.FLAGS.mark_as_parsed()
+
+  @flagsaver.flagsaver(num_seeds=2, output_dir='runs')
+  def test_goes_on_after_a_run_that_diverges(self):
+    done = []
+
+    def run(name, seed):
+      if (name, seed) == ('bad', 0):
+        raise dlvm.training.NonFiniteLossError(7, 'rate', None)
+      done.append((name, seed))
+      return {}
+
+    with self.assertRaisesRegex(
+        FloatingPointError, "1 of 4 did not, .*bad/seed_0: .*'rate' at step 7"
+    ):
+      runs.sweep(['bad', 'good'], run)
+    self.assertEqual(done, [('bad', 1), ('good', 0), ('good', 1)])
+    done.clear()
+    self.assertEqual(runs.sweep(['good'], run), {'good': [{}, {}]})
 
 
 class ClaimTest(tf.test.TestCase, parameterized.TestCase):
