@@ -93,8 +93,10 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
     self.assertIn('3x20/ars', self.swept)
     self.assertNotIn('3x20/disarm', self.swept)
     everything = len(dlvm.estimators.ESTIMATORS)
-    # Three enumerate; at three classes, two are binary and one is dear.
-    self.assertLen(self.swept, 2 * everything - 3 - 6)
+    # One enumerates; at three classes, two are binary and one is dear.
+    self.assertLen(self.swept, 2 * everything - 1 - 4)
+    self.assertIn('nonlinear/unordered_set', self.swept)
+    self.assertIn('nonlinear/sum_and_sample', self.swept)
 
   def test_evaluations_are_limited_of_all_alone(self):
     with mock.patch.object(estimator_vae.runs, 'sweep') as sweep:
