@@ -98,20 +98,6 @@ def exact(logits, objective, **kwargs):
   return value, *tape.gradient(value, [logits, parameter])
 
 
-def exact_linear(logits, objective):
-  """Returns what `exact` does, for `linear` and any number of latents.
-
-  Args:
-    logits: `[N, K]`.
-    objective: What `linear` returns.
-  """
-  parameter = tf.constant(PARAMETER)
-  with tf.GradientTape() as tape:
-    tape.watch([logits, parameter])
-    value = objective(tf.nn.softmax(logits), parameter)
-  return value, *tape.gradient(value, [logits, parameter])
-
-
 def draw(estimator, logits, objective, num_draws, seed=(0, 6), **kwargs):
   """Returns values and gradients of independent replicas.
 
@@ -170,6 +156,25 @@ def assert_unbiased(
   )
   drawn = draw(estimator, logits, objective, num_draws, seed, **kwargs)
   assert_means(drawn, expected, sigma)
+
+
+def assert_unbiased_over_many_codes(estimator):
+  """Checks the means of a linear objective of `3**20` codes.
+
+  Args:
+    estimator: The estimator.
+
+  Raises:
+    AssertionError: If one is off by more than 4.5 standard errors.
+  """
+  logits, objective = logits_of(20, 3), linear(20, 3)
+  parameter = tf.constant(PARAMETER)
+  with tf.GradientTape() as tape:
+    tape.watch([logits, parameter])
+    value = objective(tf.nn.softmax(logits), parameter)
+  expected = value, *tape.gradient(value, [logits, parameter])
+  # Of 60 logits.
+  assert_means(draw(estimator, logits, objective, 20_000), expected, sigma=4.5)
 
 
 def assert_means(drawn, expected, sigma=4.0):
