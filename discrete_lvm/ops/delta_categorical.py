@@ -230,21 +230,12 @@ def _log_growth(split, gain):
   is_small = split.p < _SMALL_PROBABILITY
   p = tf.where(is_small, tf.ones_like(split.p), split.p)
   return tf.where(
-      is_small, _log_sum(split, gain) - split.log_p, tf.math.log1p(gain / p)
+      is_small, _log_leader(split, gain) - split.log_p, tf.math.log1p(gain / p)
   )
 
 
 def _log_leader(split, gain):
   """The log-probability of the leader."""
-  # Not next to nothing and how much likelier, which round far from zero.
-  return tf.where(
-      split.p < _SMALL_PROBABILITY,
-      _log_sum(split, gain),
-      split.log_p + _log_growth(split, gain),
-  )
-
-
-def _log_sum(split, gain):
   return tf.math.log(tf.maximum(split.p + gain, _LEAST_PROBABILITY))
 
 

@@ -35,7 +35,7 @@ def likeliest_codes(
            [0, 0]])
   """
   with tf.name_scope(name):
-    logits = tf.stop_gradient(floats.at_least_float32(logits))
+    logits = floats.at_least_float32(logits)
     if not logits.shape[-2:].is_fully_defined():
       raise ValueError(
           'Expected `logits` of shape [..., N, K] with static N and K; '
@@ -47,20 +47,18 @@ def likeliest_codes(
           f'Expected a `num_codes` from 0 to {num_classes}**{num_latents}; '
           f'received {num_codes}.'
       )
-    log_q = tf.nn.log_softmax(logits)
-    last_axis = logits.shape.rank - 1
-    # The latents first: `[N, ..., K]`.
     classes = _likeliest(
-        tf.transpose(log_q, [last_axis - 1, *range(last_axis - 1), last_axis]),
-        max(num_codes, 1),
+        _axis_first(tf.nn.log_softmax(logits), -2), max(num_codes, 1)
     )
     codes = tf.one_hot(
         classes[..., :num_codes, :], num_classes, dtype=logits.dtype
     )
-    return tf.transpose(
-        codes,
-        [last_axis - 1, *range(last_axis - 1), last_axis, last_axis + 1],
-    )
+    return _axis_first(codes, -3)
+
+
+def _axis_first(x, axis):
+  axes = [*range(x.shape.rank)]
+  return tf.transpose(x, [axes.pop(axis), *axes])
 
 
 def _likeliest(log_q, num_codes):

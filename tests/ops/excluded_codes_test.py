@@ -41,8 +41,8 @@ class ExcludedCodesTest(tf.test.TestCase, parameterized.TestCase):
     noise = ops.gumbel(logits.shape, [0, 2])
     excluded = (
         ops.likeliest_codes(logits, num_excluded)
-        # Some of them twice.
         if likeliest
+        # Some of them twice.
         else tf.one_hot(
             tf.random.stateless_uniform(
                 [num_excluded, 300, num_latents],
