@@ -154,27 +154,38 @@ def main(argv: Sequence[str]) -> None:
           highlight=False,
       )
     applicable[network_name] = found
-  tables = {
-      network_name: _sweep(network_name, network, applicable[network_name])
-      for network_name, network in networks.items()
-  }
+  tables = _sweep(networks, applicable)
   if dlvm.training.is_chief():
     _report(tables)
 
 
-def _sweep(network_name, network, evaluations):
-  """Returns names of estimators to the results of their runs."""
-  images = _load(network.binarization)
+def _sweep(networks, applicable):
+  """Returns names of networks to those of estimators to results of runs."""
+  load = functools.cache(_load)
+
+  def run_one(name, seed):
+    network_name, _, estimator_name = name.partition('/')
+    network = networks[network_name]
+    images = load(network.binarization)
+    return run(network_name, network, images, estimator_name, seed)
+
   rows = runs.sweep(
-      [f'{network_name}/{name}' for name in evaluations],
-      lambda name, seed: run(network_name, network, images, name, seed),
+      [
+          f'{network_name}/{name}'
+          for network_name, evaluations in applicable.items()
+          for name in evaluations
+      ],
+      run_one,
   )
   return {
-      name: [
-          {**found, 'evaluations': evaluations[name]}
-          for found in rows[f'{network_name}/{name}']
-      ]
-      for name in evaluations
+      network_name: {
+          name: [
+              {**found, 'evaluations': evaluations[name]}
+              for found in rows[f'{network_name}/{name}']
+          ]
+          for name in evaluations
+      }
+      for network_name, evaluations in applicable.items()
   }
 
 
@@ -182,7 +193,7 @@ def run(
     network_name: str,
     network: estimator_networks.Network,
     images: data.Data,
-    name: str,
+    estimator_name: str,
     seed: int,
 ) -> dict[str, Any]:
   """Trains and evaluates with one estimator, unless its results are there.
@@ -191,7 +202,7 @@ def run(
     network_name: Name of the network.
     network: The network.
     images: The images.
-    name: 'NETWORK/ESTIMATOR'.
+    estimator_name: Name of the estimator, with its arguments.
     seed: Python `int`, seed of the weights, the batches and all noise.
 
   Returns:
@@ -202,7 +213,6 @@ def run(
   Raises:
     ValueError: If the directory of the run is that of another config.
   """
-  estimator_name = name.partition('/')[2]
   settings = estimator_networks.settings(
       network_name,
       estimator_names.base_name(estimator_name),
@@ -213,7 +223,7 @@ def run(
   )
   learning_rate = shared_flags.LEARNING_RATE.value or settings.learning_rate
   schedule = shared_flags.TEMPERATURE_SCHEDULE.value
-  run_dir = runs.run_dir(name, seed)
+  run_dir = runs.run_dir(f'{network_name}/{estimator_name}', seed)
   timer = step_timer.StepTimer()
 
   def train():

@@ -125,6 +125,20 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
       config = json.loads((path / 'config.json').read_text())
       self.assertEqual(config['temperature'], temperature)
 
+  def test_goes_on_with_the_next_network_after_a_run_that_diverges(self):
+    run = estimator_vae.run
+
+    def diverge_on_the_first(network_name, *args):
+      if network_name == '3x2':
+        raise dlvm.training.NonFiniteLossError(2, 'rate', None)
+      return run(network_name, *args)
+
+    with mock.patch.object(estimator_vae, 'run', diverge_on_the_first):
+      error = self.run_failing(estimator_vae, networks=['3x2', '2x4'])
+    self.assertIn('1 of 2 did not', error)
+    self.assertIn('3x2/reinmax/seed_0', error)
+    self.assertEqual(self.results('2x4/reinmax')['step'], 4)
+
   def test_a_run_without_a_time_has_no_curve(self):
     self.run_main(estimator_vae)
     path = self.output_dir / '3x2/reinmax/seed_0/results.json'
