@@ -94,6 +94,7 @@ class DiscreteFlow(model.Model):
   """
 
   _term_names = ('negative_log_likelihood', 'conditioner_cross_entropy')
+  _keras_builds = False
 
   def __init__(
       self,

@@ -28,6 +28,8 @@ class Model(keras.Model, abc.ABC):
 
   # The names of the terms of `_loss_terms`.
   _term_names: tuple[str, ...] = ()
+  # Whether Keras can build it under a strategy.
+  _keras_builds = True
 
   def __init__(self, *args, **kwargs):
     super().__init__(*args, **kwargs)
@@ -149,9 +151,10 @@ class Model(keras.Model, abc.ABC):
       The history of `keras.Model.fit`.
 
     Raises:
-      ValueError: If there are sample or class weights.
+      ValueError: If there are sample or class weights, or if the model is not
+        built and Keras cannot build it under the strategy.
     """
-    self._check_weights(kwargs)
+    self._check_ready(kwargs)
     return super().fit(*args, **kwargs)
 
   def evaluate(self, *args, **kwargs):
@@ -165,19 +168,22 @@ class Model(keras.Model, abc.ABC):
       The metrics, as `keras.Model.evaluate` does.
 
     Raises:
-      ValueError: If there are sample weights.
+      ValueError: If there are sample weights, or if the model is not built and
+        Keras cannot build it under the strategy.
     """
-    self._check_weights(kwargs)
+    self._check_ready(kwargs)
     return super().evaluate(*args, **kwargs)
 
-  def _check_weights(self, kwargs):
-    """Raises if there are weights, which Keras drops where there is no y."""
+  def _check_ready(self, kwargs):
+    """Raises for weights, which Keras drops without y, or if not built."""
     for name in ('sample_weight', 'class_weight'):
       if kwargs.get(name) is not None:
         raise ValueError(
             'Expected data without sample weights, as all examples weigh the '
             f'same for {type(self).__name__}; received a `{name}`.'
         )
+    if not self._keras_builds:
+      strategy_checks.check_built(self)
 
   def train_step(self, data):
     batch = self._get_batch(data)

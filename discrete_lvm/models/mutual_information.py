@@ -72,6 +72,7 @@ class MutualInformation(model.Model):
   """
 
   _term_names = ('negative_bound',)
+  _keras_builds = False
 
   def __init__(
       self,

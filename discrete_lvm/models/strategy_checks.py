@@ -72,3 +72,26 @@ def check_fit(
         'before.'
     )
   check_optimizer(strategy, optimizer)
+
+
+def check_built(model: keras.Model) -> None:
+  """Checks that Keras does not build a model that it cannot build.
+
+  Under a strategy `fit` and `evaluate` build a model from x alone, and from the
+  mean of what replicas get of it, which of integers is floating.
+
+  Args:
+    model: A model that is of more than x, or of integers.
+
+  Raises:
+    ValueError: If it was made in the scope of a strategy and is not built.
+  """
+  with model.distribute_strategy.scope():
+    under_strategy = tf.distribute.has_strategy()
+  if under_strategy and not model.built:
+    raise ValueError(
+        f'Expected a {type(model).__name__} that is built, as it was made in '
+        'the scope of a strategy, where Keras would build it from x alone and '
+        'as if x were floating; received one that is not. Call it on a batch '
+        'in that scope.'
+    )

@@ -4,6 +4,7 @@ from unittest import mock
 
 from absl.testing import parameterized
 import keras
+import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import layers
@@ -59,6 +60,34 @@ class FitTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, 'Expected no `jit_compile`'):
         _model().compile('sgd', jit_compile=True)
     _model(clipnorm=1.0, gradient_accumulation_steps=2)
+
+  @parameterized.named_parameters(
+      (
+          'of_codes',
+          lambda: models.DiscreteFlow([], families.LENGTH, families.K),
+          np.zeros([8, families.LENGTH], 'int32'),
+      ),
+      (
+          'of_pairs',
+          lambda: models.MutualInformation(layers.BilinearCritic(seed=0)),
+          (np.ones([8, 2], 'float32'), np.zeros([8, 3], 'float32')),
+      ),
+  )
+  def test_refuses_what_keras_would_build_wrongly(self, make, batch):
+    strategy = training.get_strategy('mirrored', num_replicas=2)
+    with strategy.scope():
+      model = make()
+    model.compile('sgd')
+    data = tf.data.Dataset.from_tensors(batch)
+    for method in (model.fit, model.evaluate):
+      with self.assertRaisesRegex(
+          ValueError, f'Expected a {type(model).__name__} that is built'
+      ):
+        method(data, verbose=0)
+    with strategy.scope():
+      model(batch)
+    self.assertAllInRange(model.fit(data, verbose=0).history['loss'], -9, 9)
+    self.assertNotEmpty(model.evaluate(data, verbose=0, return_dict=True))
 
   @parameterized.parameters(
       'MultiWorkerMirroredStrategy', 'ParameterServerStrategy'
