@@ -6,6 +6,7 @@ from tensorflow_probability.python.internal import tensor_util
 
 from discrete_lvm import ops
 from discrete_lvm.distributions import sequence_distribution
+from discrete_lvm.ops import centering
 from discrete_lvm.ops import conditioners
 from discrete_lvm.ops import floats
 from discrete_lvm.ops import temperatures
@@ -39,7 +40,7 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
     num_classes: Python `int`: `K`.
     context: Floating `Tensor` or variable, shape `[..., length, features]`,
       which the network gets as `context=`. Its leading dimensions are the batch
-      shape. By default none.
+      shape. By default none. (That of `layers.MADE` has no positions.)
     dtype: Type of the events: floating, `[length, K]` of one-hot vectors; or
       integer, `[length]` of codes, with no one-hot vector made on the way.
     validate_args: Python `bool`: whether to check that events are one-hot, or
@@ -158,7 +159,8 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
       logits = _sharpen(self._checked(outputs), temperature, top_k, top_p)
       # Drawn a position at a time: for all at once there may be no memory.
       perturbed = ops.perturb(
-          logits, seed=ops.fold_in(seed, tf.reduce_max(position))
+          centering.center(logits),
+          seed=ops.fold_in(seed, tf.reduce_max(position)),
       )
       return events.choose(perturbed, ops.one_hot_argmax, dtype)
 

@@ -6,7 +6,6 @@ import tensorflow_probability as tfp
 from discrete_lvm import ops
 from discrete_lvm.distributions import one_hot_distribution
 from discrete_lvm.distributions import parameters as parameters_lib
-from discrete_lvm.ops import centering
 
 
 class OneHotCategorical(one_hot_distribution.OneHotDistribution):
@@ -84,6 +83,7 @@ class OneHotCategorical(one_hot_distribution.OneHotDistribution):
 
   def _sample_n(self, n, seed=None):
     seed = tfp.random.sanitize_seed(seed, salt='OneHotCategorical')
-    logits = centering.center(self._float_logits())
-    perturbed = ops.perturb(logits, seed=seed, sample_shape=[n])
-    return ops.one_hot_argmax(perturbed, dtype=self.dtype)
+    sample = ops.sample_one_hot(
+        self._float_logits(), seed=seed, sample_shape=[n]
+    )
+    return tf.cast(sample, self.dtype)

@@ -41,12 +41,16 @@ def categorical_parameter_properties():
 def temperature_event_ndims(temperature, logits):
   """Returns 1 for a `temperature` `[..., 1]` of logits `[..., K]`, else 0.
 
-  That form has one dimension more than the batch.
+  That form has one dimension more than the batch. Logits without a batch shape
+  take a temperature of any shape, of which `[1]` has that form: it is what a
+  slice leaves of it.
 
   Raises:
     ValueError: If the static shapes do not match.
   """
   shape = logits.shape
+  if shape.rank == 1:
+    return int(temperature.shape.rank == 1 and temperature.shape[0] == 1)
   if shape.rank:
     # TFP's slicing leaves unit dimensions in place of missing ones, and those
     # broadcast against any.

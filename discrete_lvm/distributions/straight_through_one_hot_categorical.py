@@ -8,7 +8,6 @@ from discrete_lvm import ops
 from discrete_lvm.distributions import one_hot_distribution
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.distributions import relaxation
-from discrete_lvm.ops import centering
 from discrete_lvm.ops import temperatures
 
 
@@ -142,10 +141,7 @@ class StraightThroughOneHotCategorical(one_hot_distribution.OneHotDistribution):
           hard=True,
       )
     else:
-      perturbed = ops.perturb(
-          centering.center(logits), seed=seed, sample_shape=[n]
-      )
-      hard = ops.one_hot_argmax(perturbed)
+      hard = ops.sample_one_hot(logits, seed=seed, sample_shape=[n])
       surrogate = tf.broadcast_to(self._mean(), tf.shape(hard))
       sample = ops.straight_through(hard, surrogate)
     return tf.cast(sample, self.dtype)

@@ -51,7 +51,7 @@ class DARN(estimator.Estimator):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    hard = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
+    hard = ops.sample_one_hot(logits, seed=seed, noise=noise)
     log_q = ops.one_hot_log_prob(hard, logits)[..., tf.newaxis]
     codes = ops.straight_through(hard, (hard - 1 / logits.shape[-1]) * log_q)
     return estimator.evaluate(objective, codes)

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.ops import centering
 
 Objective = Callable[[tf.Tensor], tf.Tensor]
 
@@ -158,7 +159,8 @@ class Estimator(keras.layers.Layer, abc.ABC):
           'Expected a relaxation within an objective that is importance '
           f'weighted; received {type(self).__name__}.'
       )
-    logits = tf.cast(logits, tf.float32)
+    # While they are what they came as: an offset would round them, and noise.
+    logits = tf.cast(centering.center(logits), tf.float32)
     if noise is not None:
       noise = self._check_noise(noise, logits)
     is_bound = self.importance_weighted and self.num_samples > 1
@@ -318,6 +320,40 @@ def check_logits_shape(shape: tf.TensorShape) -> None:
     raise ValueError(
         f'Expected `logits` of shape [..., N, K]; received {shape}.'
     )
+
+
+def features_event_shape(
+    features_shape: Sequence[int | None],
+    batch_shape: tf.TensorShape,
+    is_static: bool = True,
+) -> tf.TensorShape:
+  """Returns the shape of the features of one example.
+
+  Args:
+    features_shape: Shape of the features.
+    batch_shape: That of the examples.
+    is_static: Whether it has to be static.
+
+  Returns:
+    What follows that of the batch.
+
+  Raises:
+    ValueError: If the features do not have the batch shape, or if what follows
+      is not static and has to be.
+  """
+  shape = tf.TensorShape(features_shape)
+  if not shape[: batch_shape.rank].is_compatible_with(batch_shape):
+    raise ValueError(
+        f'Expected `features` of shape {[*batch_shape, "..."]}; received '
+        f'{shape}.'
+    )
+  event_shape = shape[batch_shape.rank :]
+  if is_static and not event_shape.is_fully_defined():
+    raise ValueError(
+        'Expected features of a static shape beside that of the batch; '
+        f'received {event_shape}.'
+    )
+  return event_shape
 
 
 def build_network(

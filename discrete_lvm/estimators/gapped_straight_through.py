@@ -54,7 +54,7 @@ class GappedStraightThrough(relaxation.Relaxation):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    hard = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
+    hard = ops.sample_one_hot(logits, seed=seed, noise=noise)
     codes = ops.gapped_straight_through(
         hard, logits, self.temperature.value, self._gap
     )

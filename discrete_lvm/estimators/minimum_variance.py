@@ -46,6 +46,6 @@ class MinimumVariance(relaxation.Relaxation):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    hard = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
+    hard = ops.sample_one_hot(logits, seed=seed, noise=noise)
     codes = ops.minimum_variance(hard, logits, self.temperature.value)
     return estimator.evaluate(objective, codes)

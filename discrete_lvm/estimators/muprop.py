@@ -43,7 +43,7 @@ class MuProp(estimator.Estimator):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    codes = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
+    codes = ops.sample_one_hot(logits, seed=seed, noise=noise)
     values = estimator.evaluate(objective, codes)
     score = ops.categorical_score(codes, tf.stop_gradient(logits))
     probs = codes - score

@@ -88,13 +88,11 @@ class NVIL(score_estimator.ScoreEstimator):
 
   def build(self, logits_shape, features_shape=None):
     super().build(logits_shape, features_shape)
-    batch_ndims = len(logits_shape) - 2
-    shape = (features_shape or logits_shape)[batch_ndims:]
-    if None in shape and not self.network.built:
-      raise ValueError(
-          'Expected features of a static shape beside that of the batch; '
-          f'received {[*shape]}.'
-      )
+    shape = estimator.features_event_shape(
+        features_shape or logits_shape,
+        tf.TensorShape(logits_shape)[:-2],
+        is_static=not self.network.built,
+    )
     estimator.build_network(self.network, (None, *shape))
 
   def _estimate(self, logits, objective, seed, noise, **context):
@@ -127,25 +125,22 @@ class NVIL(score_estimator.ScoreEstimator):
     if features is None:
       features = tf.nn.softmax(logits)
     features = tf.stop_gradient(tf.convert_to_tensor(features))
-    batch_ndims = logits.shape.rank - 2
-    batch_shape = logits.shape[:batch_ndims]
-    if not features.shape[:batch_ndims].is_compatible_with(batch_shape):
-      raise ValueError(
-          f'Expected `features` of shape {[*batch_shape, "..."]}; received '
-          f'{features.shape}.'
-      )
+    batch_shape = logits.shape[:-2]
+    event_shape = estimator.features_event_shape(
+        features.shape, batch_shape, is_static=False
+    )
     flat = tf.reshape(
         features,
-        tf.concat([[-1], tf.shape(features)[batch_ndims:]], axis=0),
+        tf.concat([[-1], tf.shape(features)[batch_shape.rank :]], axis=0),
     )
-    flat = tf.ensure_shape(flat, [None, *features.shape[batch_ndims:]])
+    flat = tf.ensure_shape(flat, [None, *event_shape])
     baseline = tf.cast(self.network(flat, training=training), tf.float32)
     if baseline.shape.rank not in (1, 2) or baseline.shape[1:] not in ([], [1]):
       raise ValueError(
           'Expected a `network` from features to [batch, 1] or [batch]; '
           f'received an output of shape {baseline.shape}.'
       )
-    baseline = tf.reshape(baseline, tf.shape(logits)[:batch_ndims])
+    baseline = tf.reshape(baseline, tf.shape(logits)[:-2])
     return tf.ensure_shape(baseline, batch_shape)
 
   def get_config(self):

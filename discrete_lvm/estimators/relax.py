@@ -86,7 +86,9 @@ class RELAX(relaxed_control.RelaxedControl):
     if self.importance_weighted:
       size *= self.num_samples
     if features_shape is not None:
-      size += math.prod(features_shape[shape.rank - 2 :])
+      size += math.prod(
+          estimator.features_event_shape(features_shape, shape[:-2])
+      )
     estimator.build_network(self.network, (None, size))
 
   def _control(self, z, objective, **context):
@@ -112,13 +114,8 @@ class RELAX(relaxed_control.RelaxedControl):
     # Where samples are not latents of one example, they come before the batch.
     has_samples = self.num_samples > 1 and not self.importance_weighted
     batch_shape = control.shape[1:] if has_samples else control.shape
-    ndims = batch_shape.rank
-    if not features.shape[:ndims].is_compatible_with(batch_shape):
-      raise ValueError(
-          f'Expected `features` of shape {[*batch_shape, "..."]}; received '
-          f'{features.shape}.'
-      )
-    features = _flatten(features, ndims)
+    estimator.features_event_shape(features.shape, batch_shape)
+    features = _flatten(features, batch_shape.rank)
     shape = tf.concat([tf.shape(control), [features.shape[-1]]], axis=0)
     return tf.broadcast_to(features, shape)
 

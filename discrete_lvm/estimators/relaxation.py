@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.estimators import estimator
@@ -19,7 +20,7 @@ class Relaxation(estimator.Estimator):
     **kwargs: Arguments of `Estimator`.
 
   Raises:
-    ValueError: If `temperature` is not positive.
+    ValueError: If `temperature` is not one positive number.
   """
 
   _is_pathwise = True
@@ -34,7 +35,7 @@ class Relaxation(estimator.Estimator):
 
   def _add_temperature(self, temperature, name):
     """Adds a weight for a temperature."""
-    temperatures.check_positive(temperature)
+    _check_number(temperature)
     return self.add_weight(
         name=name,
         shape=(),
@@ -62,7 +63,7 @@ class GumbelRelaxation(Relaxation):
     **kwargs: Arguments of `Estimator`.
 
   Raises:
-    ValueError: If `temperature` is not positive.
+    ValueError: If `temperature` is not one positive number.
   """
 
   def __init__(self, temperature=1.0, learn_temperature=False, **kwargs):
@@ -73,7 +74,7 @@ class GumbelRelaxation(Relaxation):
     if not self._learn_temperature:
       super()._make_temperature(temperature)
       return
-    temperatures.check_positive(temperature)
+    _check_number(temperature)
     self.log_temperature = self.add_weight(
         name='log_temperature',
         shape=(),
@@ -91,3 +92,12 @@ class GumbelRelaxation(Relaxation):
   def get_config(self):
     learn_temperature = self._learn_temperature
     return {**super().get_config(), 'learn_temperature': learn_temperature}
+
+
+def _check_number(temperature):
+  """Raises unless a temperature is one positive number."""
+  temperatures.check_positive(temperature)
+  if np.ndim(temperature):
+    raise ValueError(
+        f'Expected a `temperature` that is one number; received {temperature}.'
+    )

@@ -74,13 +74,11 @@ class ScoreEstimator(estimator.Estimator):
   def _draw(self, logits, seed, noise):
     """Draws codes, `[S, ..., N, K]`, or `[..., N, K]` where S is 1."""
     sample_shape = [self.num_samples] if self._has_samples else []
-    return ops.one_hot_argmax(
-        ops.perturb(
-            logits,
-            seed=seed,
-            noise=noise,
-            sample_shape=sample_shape if noise is None else (),
-        )
+    return ops.sample_one_hot(
+        logits,
+        seed=seed,
+        noise=noise,
+        sample_shape=sample_shape if noise is None else (),
     )
 
   def _add_up(self, gradients):

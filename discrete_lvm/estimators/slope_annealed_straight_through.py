@@ -53,6 +53,6 @@ class SlopeAnnealedStraightThrough(relaxation.Relaxation):
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     logits = self.law_logits(logits)
-    hard = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
+    hard = ops.sample_one_hot(logits, seed=seed, noise=noise)
     codes = ops.straight_through(hard, tf.nn.softmax(logits))
     return estimator.evaluate(objective, codes)

@@ -40,6 +40,6 @@ class StraightThrough(relaxation.Relaxation):
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    hard = ops.one_hot_argmax(ops.perturb(logits, seed=seed, noise=noise))
+    hard = ops.sample_one_hot(logits, seed=seed, noise=noise)
     soft = tf.nn.softmax(logits / self.temperature.value)
     return estimator.evaluate(objective, ops.straight_through(hard, soft))

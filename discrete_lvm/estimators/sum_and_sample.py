@@ -52,6 +52,9 @@ class SumAndSample(estimator.Estimator):
     estimator.check_integer(num_summed, 0, 'num_summed')
     self.num_summed = num_summed
 
+  def _check_event(self, logits_shape):
+    estimator.static_event(tf.TensorSpec(logits_shape))
+
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     noise = ops.perturb(tf.zeros_like(logits), seed=seed, noise=noise)

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
+from discrete_lvm.ops import without_replacement
 
 # The ratios take 2**S terms.
 _MAX_NUM_SAMPLES = 10
@@ -68,9 +69,16 @@ class UnorderedSet(estimator.Estimator):
           'replacement are not independent; received True.'
       )
 
+  def _check_event(self, logits_shape):
+    num_latents, num_classes = estimator.static_event(
+        tf.TensorSpec(logits_shape)
+    )
+    without_replacement.check_num_samples(
+        self.num_samples, num_latents, num_classes
+    )
+
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
-    estimator.static_event(logits)
     noise = ops.perturb(
         tf.zeros_like(logits),
         seed=seed,

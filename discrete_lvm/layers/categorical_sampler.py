@@ -97,7 +97,7 @@ class CategoricalSampler(keras.layers.Layer, abc.ABC):
       codes = self._sample(logits, self._noise(logits, noise))
     elif self._config['inference'] == 'sample':
       noise = self._noise(logits, noise)
-      codes = ops.one_hot_argmax(ops.perturb(logits, noise=noise))
+      codes = ops.sample_one_hot(logits, noise=noise)
     else:
       codes = ops.one_hot_argmax(logits)
     codes = tf.cast(codes, self.compute_dtype)

@@ -50,6 +50,6 @@ class StraightThroughCategorical(categorical_sampler.CategoricalSampler):
   """
 
   def _sample(self, logits, noise):
-    hard = ops.one_hot_argmax(ops.perturb(logits, noise=noise))
+    hard = ops.sample_one_hot(logits, noise=noise)
     soft = tf.nn.softmax(logits / self.temperature.value)
     return ops.straight_through(hard, soft)

@@ -136,9 +136,7 @@ def annealed_bound(
   _check_num_chains(num_chains)
   chain_seed, code_seed = ops.split(seed, 2)
   log_q, log_joint, logits = _laws(model, x)
-  codes = ops.one_hot_argmax(
-      ops.perturb(logits, seed=code_seed, sample_shape=[num_chains])
-  )
+  codes = ops.sample_one_hot(logits, seed=code_seed, sample_shape=[num_chains])
   log_weights = annealed_log_weights(
       log_q, log_joint, codes, num_steps, chain_seed
   )

@@ -194,8 +194,8 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     Returns:
       float32 `Tensor`, shape `[num_samples, N, K]`, exactly one-hot.
     """
-    return ops.one_hot_argmax(
-        ops.perturb(self._prior_logits(), seed=seed, sample_shape=[num_samples])
+    return ops.sample_one_hot(
+        self._prior_logits(), seed=seed, sample_shape=[num_samples]
     )
 
   def sample(self, num_samples: int, seed: Any) -> tf.Tensor:
@@ -246,10 +246,8 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
 
   def _sampler_of(self, batch, logits, seed):
     def draw(size, index):
-      codes = ops.one_hot_argmax(
-          ops.perturb(
-              logits, seed=ops.fold_in(seed, index), sample_shape=[size]
-          )
+      codes = ops.sample_one_hot(
+          logits, seed=ops.fold_in(seed, index), sample_shape=[size]
       )
       return self._log_weight(batch, logits, codes)
 
@@ -332,7 +330,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     bound_seed = ops.fold_in(seed, 'bound')
     encoded = self._encode(batch)
     logits = self.estimator.law_logits(encoded)
-    codes = ops.one_hot_argmax(ops.perturb(logits, seed=seed))
+    codes = ops.sample_one_hot(logits, seed=seed)
     distortion = self._distortion(batch, codes)
     # The same noise and as many samples, so that the difference is precise.
     exact = estimators.ScoreFunction(

@@ -44,7 +44,8 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
   the bound of all. `LeaveOneOut` and `VIMCO`, which compare samples, weigh the
   score of a joint sample with its own share instead; `RODEO`, which needs the
   slopes at each layer, takes a bound of one layer alone. Without importance
-  weights all three draw S samples at each layer, `S**L` in all. A baseline sees
+  weights `LeaveOneOut`, `RODEO` and `UnorderedSet` draw S samples at each
+  layer, `S**L` in all. A baseline sees
   the target and what its layer's network sees.
 
   A batch is a pair `(x, y)`, or a dict with the keys 'x' and 'y'.
@@ -279,9 +280,7 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     for layer in range(len(self.networks)):
       if layer:
         logits = self.logits(layer, codes[-1], training=training)
-      codes.append(
-          ops.one_hot_argmax(ops.perturb(logits, seed=ops.fold_in(seed, layer)))
-      )
+      codes.append(ops.sample_one_hot(logits, seed=ops.fold_in(seed, layer)))
       log_p += tf.reduce_sum(ops.one_hot_log_prob(codes[-1], logits), axis=-1)
     return codes, log_p
 

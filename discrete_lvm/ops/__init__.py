@@ -47,6 +47,7 @@ from discrete_lvm.ops.gumbel import gumbel
 from discrete_lvm.ops.gumbel import gumbel_softmax
 from discrete_lvm.ops.gumbel import logistic
 from discrete_lvm.ops.gumbel import perturb
+from discrete_lvm.ops.gumbel import sample_one_hot
 from discrete_lvm.ops.gumbel_race import perturb_given_argmax
 from discrete_lvm.ops.gumbel_race import resample_noise
 from discrete_lvm.ops.leave_one_out import leave_one_out_log_mean_exp
@@ -198,6 +199,7 @@ __all__ = [
     'safe_log',
     'sample_excluding',
     'sample_joint',
+    'sample_one_hot',
     'sample_without_replacement',
     'softmax_argmax',
     'split',

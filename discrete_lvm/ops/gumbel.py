@@ -117,7 +117,7 @@ def perturb(
   """Adds Gumbel noise to logits; the argmax is an exact categorical sample.
 
   It is exact but for the rounding of the sum, which loses noise where all
-  logits are of size 1e5 or more: see `centering.center`.
+  logits are of size 1e5 or more, as in `sample_one_hot` it does not.
 
   Args:
     logits: Floating `Tensor`, shape `[..., K]`, unnormalised log-probabilities
@@ -158,10 +158,10 @@ def perturb(
         shape = shape if static is None else static
       return logits - tf.math.log(tf.cast(exponential(shape, seed), dtype))
     noise = tf.cast(noise, dtype)
-    if not isinstance(sample_shape, tf.Tensor) and tuple(sample_shape):
+    if isinstance(sample_shape, tf.Tensor) or tuple(sample_shape):
       raise ValueError(
           'Expected `sample_shape` only with `seed`; received '
-          f'sample_shape={tuple(sample_shape)} beside `noise`.'
+          f'sample_shape={sample_shape} beside `noise`.'
       )
     if noise.shape.rank is not None and logits.shape.rank is not None:
       rank = logits.shape.rank
@@ -173,6 +173,50 @@ def perturb(
             f'{logits.shape}; received {noise.shape}.'
         )
     return logits + noise
+
+
+def sample_one_hot(
+    logits: tf.Tensor,
+    *,
+    seed: tf.Tensor | None = None,
+    noise: tf.Tensor | None = None,
+    sample_shape: Sequence[int] | tf.Tensor = (),
+    name: str = 'sample_one_hot',
+) -> tf.Tensor:
+  """Draws exact one-hot samples: the largest of the perturbed logits.
+
+  The law is that of the logits whatever offset all K of them share. No gradient
+  passes.
+
+  Args:
+    logits: Floating `Tensor`, shape `[..., K]`, unnormalised log-probabilities
+      in nats.
+    seed: int32 `Tensor`, shape `[2]`. Exactly one of `seed` and `noise`.
+    noise: Standard Gumbel noise, shape `sample_shape + [..., K]`.
+    sample_shape: Leading shape of independent draws; only with `seed`.
+    name: Python `str`, name scope of the ops.
+
+  Returns:
+    `Tensor`, shape `sample_shape + [..., K]`, float64 if `logits` are, and
+    float32 otherwise.
+
+  Raises:
+    ValueError: If `K` is not static, or as `perturb` raises.
+
+  Example:
+    >>> logits = tf.constant([1e7, 1e7])
+    >>> sample = sample_one_hot(logits, seed=[0, 1], sample_shape=[10000])
+    >>> print(tf.reduce_mean(sample, axis=0).numpy().round(2))
+    [0.5 0.5]
+  """
+  with tf.name_scope(name):
+    perturbed = perturb(
+        centering.center(tf.convert_to_tensor(logits)),
+        seed=seed,
+        noise=noise,
+        sample_shape=sample_shape,
+    )
+    return st.one_hot_argmax(perturbed)
 
 
 def gumbel_softmax(

@@ -72,7 +72,8 @@ def _likeliest(log_q, num_codes):
   # Of each part of the latents: `[P, ..., M]`, and `[P, ..., M, N / P]`.
   parts = values, classes[..., tf.newaxis]
   odd_one = None
-  while (num_parts := parts[0].shape[0]) > 1:
+  while parts[0].shape[0] > 1:
+    num_parts = parts[0].shape[0]
     if num_parts % 2:
       last = _at(parts, slice(-1, None))
       odd_one = _paired(last, odd_one, num_codes) if odd_one else last

@@ -41,8 +41,7 @@ def has_keepdims(temperature_shape: Any, logits_shape: Any) -> bool:
 
   A temperature of the batch shape of the logits has the form `[...]`. Any other
   shape is refused, since broadcasting `[B]` against `[B, 1]` would silently
-  make `[B, B]`. Logits without a batch shape take a temperature of any shape,
-  of which `[1]` has the form `[..., 1]`: it is what a slice leaves of it.
+  make `[B, B]`.
 
   Args:
     temperature_shape: `TensorShape` of the temperature.
@@ -62,8 +61,6 @@ def has_keepdims(temperature_shape: Any, logits_shape: Any) -> bool:
   logits_shape = tf.TensorShape(logits_shape)
   if temperature_shape.rank in (None, 0) or logits_shape.rank is None:
     return False
-  if logits_shape.rank == 1:
-    return temperature_shape == [1]
   keepdims = (
       temperature_shape.rank == logits_shape.rank and temperature_shape[-1] == 1
   )

@@ -43,14 +43,8 @@ def sample_without_replacement(
   """
   with tf.name_scope(name):
     logits = floats.at_least_float32(logits)
-    num_latents, num_classes = logits.shape[-2:]
-    num_samples = noise.shape[0]
-    if num_samples > num_classes**num_latents:
-      raise ValueError(
-          f'Expected at most {num_classes}**{num_latents} = '
-          f'{num_classes**num_latents} samples without replacement; received '
-          f'{num_samples}.'
-      )
+    noise = floats.at_least_float32(noise)
+    check_num_samples(noise.shape[0], *logits.shape[-2:])
     codes = tf.zeros_like(noise, logits.dtype)[:0]
     log_probs = []
     for sample_noise in tf.unstack(noise):
@@ -66,6 +60,27 @@ def sample_without_replacement(
         codes,
         tf.stack(log_probs),
         excluded_codes.log_mass_excluding(logits, codes),
+    )
+
+
+def check_num_samples(
+    num_samples: int, num_latents: int, num_classes: int
+) -> None:
+  """Raises if there are fewer codes than samples without replacement.
+
+  Args:
+    num_samples: S.
+    num_latents: N.
+    num_classes: K.
+
+  Raises:
+    ValueError: If `K**N` is below S.
+  """
+  if num_samples > num_classes**num_latents:
+    raise ValueError(
+        f'Expected at most {num_classes}**{num_latents} = '
+        f'{num_classes**num_latents} samples without replacement; received '
+        f'{num_samples}.'
     )
 
 

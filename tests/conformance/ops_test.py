@@ -182,6 +182,10 @@ CASES = {
         ops.sample_excluding, [LOGITS, np.stack([X, S]), NOISE]
     ),
     'sample_joint': case(ops.sample_joint, [_normal(2, K**2), NOISE]),
+    'sample_one_hot': case(
+        lambda x, s: ops.sample_one_hot(x, seed=s, sample_shape=[2]),
+        [LOGITS, SEED],
+    ),
     'sample_without_replacement': case(
         ops.sample_without_replacement,
         [LOGITS, RNG.gumbel(size=[4, 2, 2, K]).astype('float32')],

@@ -255,6 +255,14 @@ class AutoregressiveCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(value, extension(x))
     self.assertAllClose(gradient, expected)
 
+  def test_frozen_weights_are_not_to_be_trained(self):
+    made = layers.MADE(_NUM_CLASSES, [8], seed=0)
+    made.build([None, _LENGTH, _NUM_CLASSES])
+    d = _distribution(made)
+    self.assertLen(d.trainable_variables, 4)
+    made.trainable = False
+    self.assertEmpty(_distribution(made).trainable_variables)
+
   def test_context_is_a_batch_that_is_learnt(self):
     network = _network(num_features=2)
     values = np.random.default_rng(0).normal(size=[5, _LENGTH, 2])

@@ -517,6 +517,16 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
           LOGITS, objective=OBJECTIVE, seed=[0, 1], features=tf.zeros([3, 5])
       )
 
+  def test_relax_rejects_features_of_unknown_size(self):
+    compiled = tf.function(
+        lambda features: estimators.RELAX()(
+            LOGITS, objective=OBJECTIVE, seed=[0, 1], features=features
+        ),
+        input_signature=[tf.TensorSpec([LOGITS.shape[0], None])],
+    )
+    with self.assertRaisesRegex(ValueError, r'static shape .*\(None,\)'):
+      compiled(tf.zeros([LOGITS.shape[0], 5]))
+
   def test_rejects_one_sample_of_rodeo(self):
     with self.assertRaisesRegex(ValueError, '`num_samples` of at least 2'):
       estimators.RODEO(num_samples=1)

@@ -107,6 +107,19 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllGreater(tf.reduce_max(tf.abs(gradient), [0, -1]), 0.0)
     self.assertAllEqual(np.isfinite(gradient), np.ones(gradient.shape, bool))
 
+  def test_offset_of_the_logits_changes_nothing(self, cls):
+    # That is representable beside eighths.
+    logits = tf.round(8 * _logits(cls)) / 8
+
+    def run(logits):
+      keras.utils.set_random_seed(0)
+      values, gradient = _value_and_gradient(cls(), logits, seed=[0, 1])
+      return values, tf.cast(gradient, tf.float32)
+
+    expected = run(logits)
+    self.assertAllClose(run(logits + 2.0**20), expected)
+    self.assertAllClose(run(tf.cast(logits, tf.float64) + 2.0**40), expected)
+
   def test_seed_and_noise_agree(self, cls):
     # The noise of a seed is that of `ops.gumbel`.
     logits = _logits(cls)

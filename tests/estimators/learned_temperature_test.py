@@ -122,6 +122,8 @@ class LearnedTemperatureTest(tf.test.TestCase, parameterized.TestCase):
     for learn_temperature in (False, True):
       with self.assertRaisesRegex(ValueError, 'positive `temperature`'):
         cls(-1.0, learn_temperature=learn_temperature)
+      with self.assertRaisesRegex(ValueError, '`temperature` that is one num'):
+        cls([0.5, 4.0], learn_temperature=learn_temperature)
     with self.assertRaisesRegex(ValueError, 'learn_temperature'):
       estimators.ReinMax(learn_temperature=True)
 

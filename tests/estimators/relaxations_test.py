@@ -335,6 +335,8 @@ class DecoupledStraightThroughGumbelSoftmaxTest(tf.test.TestCase):
     self.assertEmpty(restored.trainable_weights)
     with self.assertRaisesRegex(ValueError, 'positive `temperature`'):
       cls(forward_temperature=0.0)
+    with self.assertRaisesRegex(ValueError, r'is one number; .* \[0.5, 4.0\]'):
+      cls(forward_temperature=[0.5, 4.0])
 
 
 @parameterized.named_parameters(

@@ -478,6 +478,21 @@ class BaselineTest(tf.test.TestCase, parameterized.TestCase):
       estimator(tf.zeros([3]), objective=OBJECTIVE, seed=[0, 1])
     values = estimator(LOGITS, objective=OBJECTIVE, seed=[0, 1])
     self.assertEqual(values.shape, [4])
+    for estimator in (estimators.NVIL(), estimators.RELAX()):
+      for shape in ([7], [5, 7], [4, 7]):
+        features = tf.zeros(shape)
+        call = functools.partial(
+            estimator,
+            LOGITS,
+            objective=OBJECTIVE,
+            seed=[0, 1],
+            features=features,
+        )
+        if shape == [4, 7]:
+          self.assertEqual(call().shape, [4])
+        else:
+          with self.assertRaisesRegex(ValueError, 'Expected `features` of sha'):
+            call()
 
   def test_batches_of_any_rank(self):
     for shape in ((2, 3), (2, 2, 2, 3)):
@@ -497,7 +512,7 @@ class BaselineTest(tf.test.TestCase, parameterized.TestCase):
           LOGITS, objective=OBJECTIVE, seed=[0, 1], features=tf.zeros([5, 7])
       )
     estimator = estimators.NVIL()
-    with self.assertRaisesRegex(ValueError, r'static shape.*\[None, 3\]'):
+    with self.assertRaisesRegex(ValueError, r'static shape.*\(None, 3\)'):
       tf.function(
           lambda x: estimator(x, objective=OBJECTIVE, seed=[0, 1])
       ).get_concrete_function(tf.TensorSpec([4, None, 3]))

@@ -139,6 +139,12 @@ class UnorderedSetTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, message):
       estimators.UnorderedSet(**arguments)
 
+  def test_refuses_to_be_built_for_fewer_codes_than_samples(self):
+    with self.assertRaisesRegex(ValueError, r'at most 2\*\*2 = 4 samples'):
+      estimators.UnorderedSet(5).build([None, 2, 2])
+    with self.assertRaisesRegex(ValueError, 'with a static N'):
+      estimators.SumAndSample().build([4, None, 3])
+
   def test_rejects_logits(self):
     with self.assertRaisesRegex(ValueError, r'at most 2\*\*1 = 2 samples'):
       estimators.UnorderedSet(3)(

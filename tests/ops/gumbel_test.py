@@ -171,6 +171,25 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
     ):
       ops.gumbel_softmax(tf.zeros([4, 3]), tf.ones(shape), seed=SEED)
 
+  @parameterized.parameters(([2],), ([3],), ([1, 1],))
+  def test_rejects_a_temperature_of_more_than_one_vector(self, shape):
+    temperature = tf.ones(shape)
+    hard, logits = tf.constant([1.0, 0.0, 0.0]), tf.zeros([3])
+    for function in (
+        lambda: ops.gumbel_softmax(logits, temperature, seed=SEED),
+        lambda: ops.minimum_variance(hard, logits, temperature),
+        lambda: ops.gumbel_rao(hard, logits, temperature, tf.zeros([2, 3])),
+        lambda: ops.reinmax(hard, logits, temperature),
+    ):
+      with self.assertRaisesRegex(
+          ValueError, r'`temperature` of shape \[\], \(\) or \(1,\)'
+      ):
+        function()
+    self.assertAllEqual(
+        ops.gumbel_softmax(logits, [2.0], seed=SEED),
+        ops.gumbel_softmax(logits, 2.0, seed=SEED),
+    )
+
   @parameterized.parameters(
       0.0, -1.0, math.nan, math.inf, 'a', ([1.0, 0.0, 1.0, 1.0],)
   )
@@ -253,6 +272,11 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
       (
           'sample_shape_beside_noise',
           {'noise': [0.0, 0.0], 'sample_shape': [3]},
+          'Expected `sample_shape` only with `seed`',
+      ),
+      (
+          'sample_shape_beside_noise_as_a_tensor',
+          {'noise': [0.0, 0.0], 'sample_shape': tf.constant([3])},
           'Expected `sample_shape` only with `seed`',
       ),
       (

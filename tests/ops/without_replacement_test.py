@@ -102,6 +102,11 @@ class SampleWithoutReplacementTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(np.exp(log_probs), [0.5, 0.5, 0.0])
     self.assertAllEqual(log_rest, -np.inf)
 
+  def test_takes_noise_that_is_no_tensor(self):
+    noise = [[[0.0, 1.0]], [[0.0, 2.0]]]
+    codes, _, _ = ops.sample_without_replacement(tf.zeros([1, 2]), noise)
+    self.assertAllEqual(codes[:, 0], [[0, 1], [1, 0]])
+
   def test_rejects(self):
     with self.assertRaisesRegex(ValueError, r'at most 3\*\*1 = 3 samples'):
       ops.sample_without_replacement(tf.zeros([1, 3]), tf.zeros([4, 1, 3]))
