@@ -139,5 +139,6 @@ def free_bits(
       # that mean, and its gradient.
       decides = ops.batch_mean(groups)
     free = tf.cast(free_nats, kl.dtype)
-    rates = tf.where(decides >= free, groups, free)
+    # Also what is not a number, which has to show.
+    rates = tf.where(decides < free, free, groups)
     return tf.reduce_sum(rates, axis=list(range(1, groups.shape.rank)))

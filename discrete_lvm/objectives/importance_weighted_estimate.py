@@ -60,7 +60,8 @@ def importance_weighted_estimate(
     An `ImportanceWeightedEstimate` of float32 `Tensor`s, shape `batch_shape`.
 
   Raises:
-    ValueError: If `num_samples` or `chunk_size` is below 1.
+    ValueError: If `num_samples` or `chunk_size` is below 1, or if `draw`
+      returns another shape.
 
   Example:
     >>> weights = tf.math.log([[1.], [2.], [3.], [1e30]])
@@ -92,9 +93,15 @@ def importance_weighted_estimate(
     num_chunks = -(-num_samples // chunk_size)
     zeros = tf.zeros(batch_shape)
     rank = zeros.shape.rank
+    chunk_shape = [tf.get_static_value(chunk_size), *zeros.shape]
 
     def add_chunk(index, sums):
-      log_weights = draw(chunk_size, index)
+      log_weights = tf.convert_to_tensor(draw(chunk_size, index))
+      if not log_weights.shape.is_compatible_with(chunk_shape):
+        raise ValueError(
+            f'Expected `draw` to return shape {tf.TensorShape(chunk_shape)}; '
+            f'received {log_weights.shape}.'
+        )
       position = index * chunk_size + tf.range(chunk_size)
       is_sample = tf.reshape(position < num_samples, [-1, *[1] * rank])
       return index + 1, sums.add(log_weights, is_sample)

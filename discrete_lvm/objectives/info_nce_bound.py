@@ -1,5 +1,6 @@
 """The noise-contrastive lower bound of mutual information."""
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -50,8 +51,9 @@ def info_nce_bound(
     own = tf.linalg.diag_part(scores)
     # Taken off before the sum: the own term then is exactly one, so that no
     # value can round to above log K.
+    unit = tf.where(own > -math.inf, own, tf.zeros_like(own))
     log_sum = tf.reduce_logsumexp(
-        score_matrices.present(scores - own[..., tf.newaxis], mask), axis=-1
+        score_matrices.present(scores - unit[..., tf.newaxis], mask), axis=-1
     )
     log_size = tf.math.log(score_matrices.count(mask, scores.dtype))
-    return log_size - score_matrices.mean(log_sum, mask)
+    return log_size + score_matrices.mean(own - unit - log_sum, mask)

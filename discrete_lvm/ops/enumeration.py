@@ -63,6 +63,7 @@ def codes_at(
   with tf.name_scope(name):
     num_codes(num_latents, num_classes)
     place_values = num_classes ** np.arange(num_latents)[::-1]
+    index = tf.cast(index, tf.int64) % num_classes**num_latents
     index = tf.cast(index, tf.int32)[..., tf.newaxis]
     digits = index // tf.constant(place_values, tf.int32) % num_classes
     return tf.one_hot(digits, num_classes)

@@ -33,7 +33,7 @@ def gibbs_sweep(
     float32, or float64 if the noise is.
 
   Raises:
-    ValueError: If N or K is not static.
+    ValueError: If N or K is not static, or `noise` of another shape.
 
   Example:
     >>> def log_prob(codes):  # Latents that are equal, or almost never.
@@ -65,6 +65,11 @@ def gibbs_sweep(
     )
 
     noise = floats.at_least_float32(noise)
+    if not noise.shape.is_compatible_with(codes.shape):
+      raise ValueError(
+          f'Expected `noise` of the shape of `codes`, {codes.shape}; received '
+          f'{noise.shape}.'
+      )
 
     def draw(n, codes, unused_log_mass):
       is_drawn = tf.reshape(tf.range(num_latents) == n, [num_latents, 1])

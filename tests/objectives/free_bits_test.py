@@ -91,6 +91,17 @@ class FreeBitsTest(tf.test.TestCase, parameterized.TestCase):
     )
     self.assertAllClose(compiled(KL), objectives.free_bits(KL, 1.0, 1))
 
+  def test_what_is_no_number_shows(self):
+    kl = tf.constant([[math.nan, 1.0], [2.0, 0.25]])
+    with tf.GradientTape() as tape:
+      tape.watch(kl)
+      rate = objectives.free_bits(kl, 0.5, 0, 'max_then_mean')
+    self.assertAllEqual(rate, [math.nan, 2.5])
+    self.assertAllEqual(tape.gradient(rate, kl), [[1, 1], [1, 0]])
+    # Of a mean that is none, every example.
+    rate = objectives.free_bits(kl, 0.5, 0, 'mean_then_max')
+    self.assertAllEqual(rate, [math.nan, 2.25])
+
   def test_rejects(self):
     for free_nats in (-0.1, math.nan):
       with self.assertRaisesRegex(ValueError, '`free_nats` of at least 0'):

@@ -90,6 +90,13 @@ class ImportanceWeightedEstimateTest(tf.test.TestCase, parameterized.TestCase):
     streamed, whole = gradients(tf.constant(WEIGHTS[:6]))
     self.assertAllClose(streamed, whole, atol=1e-5)
 
+  @parameterized.parameters(([2, 1],), ([2],), ([3, 3],))
+  def test_rejects_weights_that_would_broadcast(self, shape):
+    with self.assertRaisesRegex(ValueError, r'return shape \(2, 3\); received'):
+      objectives.importance_weighted_estimate(
+          lambda size, index: tf.zeros(shape), 4, 2, [3]
+      )
+
   @parameterized.parameters((0, 1, 'num_samples'), (1, 0, 'chunk_size'))
   def test_rejects_nothing_to_do(self, num_samples, chunk_size, argument):
     with self.assertRaisesRegex(ValueError, f'`{argument}` of at least 1'):

@@ -233,6 +233,16 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(value, -np.inf)
     self.assertAllInRange(gradient, -10.0, 10.0)
 
+  def test_info_nce_of_an_impossible_pair(self):
+    f = _scores(4, 4)
+    f[2, 2] = -np.inf
+    f = tf.constant(f)
+    with tf.GradientTape() as tape:
+      tape.watch(f)
+      value = objectives.info_nce_bound(f)
+    self.assertAllEqual(value, -np.inf)
+    self.assertAllInRange(tape.gradient(value, f), -1.0, 1.0)
+
   @parameterized.parameters(*_BOUNDS)
   def test_is_nan_without_enough_pairs(self, name):
     value = _BOUNDS[name](_scores(4, 4), [False] * 4)
@@ -296,8 +306,9 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, r'`log_baseline` of shape \[\]'):
         objectives.tuba_bound(np.zeros([2, 2]), log_baseline)
     for alpha in (-0.1, 1.1, math.nan):
-      with self.assertRaisesRegex(ValueError, f'`alpha` .* received {alpha}'):
-        objectives.interpolated_bound(np.zeros([2, 2]), alpha)
+      for same in (alpha, np.float64(alpha), tf.constant(alpha, tf.float64)):
+        with self.assertRaisesRegex(ValueError, f'`alpha` .* received {alpha}'):
+          objectives.interpolated_bound(np.zeros([2, 2]), same)
     with self.assertRaisesRegex(ValueError, '`log_q` of shape'):
       objectives.barber_agakov_bound(0.0, 0.0)
     with self.assertRaisesRegex(ValueError, '`joint_scores` of shape'):

@@ -18,6 +18,17 @@ class EnumerationTest(tf.test.TestCase, parameterized.TestCase):
     powers = num_classes ** np.arange(num_latents)[::-1]
     self.assertAllEqual(digits @ powers, np.arange(len(digits)))
 
+  def test_index_is_modulo_the_number_of_codes(self):
+    for index in (-1, 2**31, 2**40 + 5):
+      self.assertAllEqual(
+          ops.codes_at(tf.constant(index, tf.int64), 2, 3),
+          ops.all_codes(2, 3)[index % 9],
+      )
+    self.assertAllEqual(
+        ops.codes_at(tf.constant([255], tf.uint8), 8, 2),
+        ops.all_codes(8, 2)[-1:],
+    )
+
   def test_rejects_spaces_too_large(self):
     with self.assertRaisesRegex(
         ValueError, r'at most 2\*\*16 = 65536 codes .* received 2\*\*17'

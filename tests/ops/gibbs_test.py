@@ -85,6 +85,11 @@ class GibbsSweepTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(swept[:, 0, 0], np.zeros(100))
     self.assertAllEqual(log_mass, np.zeros(100))
 
+  @parameterized.parameters(([2, 3],), ([5, 7, 3],), ([1, 2, 3],))
+  def test_rejects_noise_of_another_shape(self, shape):
+    with self.assertRaisesRegex(ValueError, r'`codes`, \(5, 2, 3\); received'):
+      ops.gibbs_sweep(None, tf.zeros([5, 2, 3]), tf.zeros(shape))
+
   def test_rejects_codes_of_unknown_length(self):
     @tf.function(input_signature=[tf.TensorSpec([None, None, 3])])
     def sweep(codes):
