@@ -109,8 +109,8 @@ def gather_or_zero(table, rows, exists):
 
 @tf.custom_gradient
 def _gather(table, rows):
-  # The sparse gradient of `tf.gather` only costs time: Keras optimizers make it
-  # dense, and the fused kernel of Adam takes dense ones alone.
+  # Not the sparse gradient of `tf.gather`, whose repeated rows the optimizers
+  # of Keras do not add up.
   def gradient(upstream):
     return tf.math.unsorted_segment_sum(upstream, rows, table.shape[0]), None
 

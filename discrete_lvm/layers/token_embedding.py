@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from discrete_lvm.layers import context_lookup
+
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
 class TokenEmbedding(keras.layers.Layer):
@@ -87,10 +89,8 @@ def embed(inputs, kernel):
   """
   if not inputs.dtype.is_integer:
     return tf.tensordot(inputs, kernel, axes=1)
-  # A gather takes no 8 bits, and on a CPU no -1.
-  inputs = tf.cast(inputs, tf.int32)
-  rows = tf.gather(kernel, tf.maximum(inputs, 0))
-  return tf.where(inputs[..., tf.newaxis] >= 0, rows, tf.zeros_like(rows))
+  inputs = tf.cast(inputs, tf.int32)  # A gather takes no 8 bits.
+  return context_lookup.gather_or_zero(kernel, inputs, inputs >= 0)
 
 
 def check_tokens(layer, inputs):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.models import signatures
 from discrete_lvm.models import strategy_checks
+from discrete_lvm.ops import dense_gradients
 
 
 class Model(keras.Model, abc.ABC):
@@ -195,7 +196,8 @@ class Model(keras.Model, abc.ABC):
       loss = tf.reduce_sum(per_example) / size
       scaled_loss = self.optimizer.scale_loss(loss)
     variables = self.trainable_variables
-    self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
+    gradients = dense_gradients.dense(tape.gradient(scaled_loss, variables))
+    self.optimizer.apply(gradients, variables)
     values = {'loss': per_example, **terms}
     for name, value in values.items():
       # Keras averages what replicas report, as if their parts had one size.

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from discrete_lvm.ops import dense_gradients
+
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
 class FusedAdam(keras.optimizers.Adam):
@@ -10,10 +12,12 @@ class FusedAdam(keras.optimizers.Adam):
 
   The inherited update is a dozen elementwise operations, each of which goes
   through memory; on a CPU that can take as long as the gradients of a small
-  model. The kernel computes the same in one pass. It takes dense float32
-  gradients without `amsgrad`; all others take the inherited update. The two
-  differ by rounding alone, where the kernel is the nearer to exact arithmetic:
-  its `1 - beta_2` is rounded as that of the bias correction, which divides it.
+  model. The kernel computes the same in one pass. It takes float32 weights
+  without `amsgrad`; all others take the inherited update. The two differ by
+  rounding alone, where the kernel is the nearer to exact arithmetic: its `1 -
+  beta_2` is rounded as that of the bias correction, which divides it. Gradients
+  of rows are made dense, as the inherited update is wrong where a row is
+  repeated.
 
   Constructor arguments, config, variables and checkpoints are those of
   `keras.optimizers.Adam`, and so are clipping, weight decay, averaging and
@@ -33,12 +37,8 @@ class FusedAdam(keras.optimizers.Adam):
   """
 
   def update_step(self, gradient, variable, learning_rate):
-    fused = (
-        not self.amsgrad
-        and not isinstance(gradient, tf.IndexedSlices)
-        and variable.dtype == tf.float32
-    )
-    if not fused:
+    (gradient,) = dense_gradients.dense([gradient])
+    if self.amsgrad or variable.dtype != tf.float32:
       super().update_step(gradient, variable, learning_rate)
       return
     index = self._get_variable_index(variable)

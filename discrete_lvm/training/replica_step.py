@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.ops import dense_gradients
 
 _SUM = tf.distribute.ReduceOp.SUM
 
@@ -84,7 +85,7 @@ class ReplicaStep:
       loss = tf.add_n(list(values.values()))
       scaled = self._optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled, self._model.trainable_variables)
-    return gradients, {**values, 'loss': loss}
+    return dense_gradients.dense(gradients), {**values, 'loss': loss}
 
   def update(self, gradients: list[Any]) -> None:
     """Updates the weights.
@@ -133,8 +134,6 @@ class ReplicaStep:
 
   def _clip(self, gradients):
     """Clips the sum over the replicas; returns the share of one of them."""
-    # One of indices and rows may have a row twice, whose norm would be wrong.
-    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     num_replicas = _num_replicas()
     mean = _mean_of_replicas(gradients)
     norm = tf.linalg.global_norm(mean) * num_replicas

@@ -56,6 +56,32 @@ class ModelTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'without sample weights'):
       model.fit(*data, validation_data=(*data, np.ones([32])), verbose=0)
 
+  @parameterized.parameters('fit', 'trainer')
+  def test_a_step_of_adam_is_as_long_for_rows_of_an_embedding(self, loop):
+    data = families.make('discrete_vae')[1].astype('int32')
+    embedding = keras.layers.Embedding(3, 4)
+    encoder = keras.Sequential(
+        [embedding, keras.layers.Flatten(), keras.layers.Dense(6)]
+    )
+    decoder = keras.Sequential(
+        [keras.layers.Flatten(), keras.layers.Dense(families.SIZE)]
+    )
+    model = models.DiscreteVAE(encoder, decoder, 2, 3)
+    model.build([None, families.SIZE])
+    before = embedding.embeddings.numpy()
+    optimizer = keras.optimizers.Adam(0.1)
+    if loop == 'fit':
+      model.compile(optimizer)
+      model.fit(data, batch_size=len(data), verbose=0)
+    else:
+      trainer = training.Trainer(model, optimizer, self.get_temp_dir())
+      trainer.fit(training.ShuffledBatches(data, len(data), seed=0), 1)
+    # A first step is as long as the learning rate; every row is in the batch
+    # many times, but for one that is not.
+    steps = np.abs(embedding.embeddings.numpy() - before)
+    self.assertAllClose(steps[:2], np.full([2, 4], 0.1), atol=1e-3)
+    self.assertAllEqual(steps[2], np.zeros(4))
+
   @parameterized.parameters(*families.FAMILIES, 'flows')
   def test_losses_are_float32_under_float64(self, family):
     keras.config.set_dtype_policy('float64')

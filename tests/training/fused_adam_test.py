@@ -69,20 +69,29 @@ class FusedAdamTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual('ResourceApplyAdam' in names, fused)
 
   def test_sparse_gradients(self):
-    def run(optimizer_class):
+    def run(is_dense):
       table = keras.Variable(np.ones([4, 2]), dtype='float32')
-      optimizer = optimizer_class(0.1)
+      optimizer = training.FusedAdam(0.1)
       for _ in range(3):
         with tf.GradientTape() as tape:
           loss = tf.reduce_sum(tf.gather(table.value, [1, 3]) ** 2)
         (gradient,) = tape.gradient(loss, [table.value])
         self.assertIsInstance(gradient, tf.IndexedSlices)
+        if is_dense:
+          gradient = tf.convert_to_tensor(gradient)
         optimizer.apply([gradient], [table])
       return table.numpy()
 
-    self.assertAllClose(
-        run(training.FusedAdam), run(keras.optimizers.Adam), atol=1e-6
+    self.assertAllEqual(run(is_dense=False), run(is_dense=True))
+
+  def test_repeated_rows_are_added_up_first(self):
+    table = keras.Variable(np.ones([4, 2]), dtype='float32')
+    rows = tf.IndexedSlices(
+        tf.constant([[2.0, 1.0], [3.0, -5.0]]), [1, 1], dense_shape=[4, 2]
     )
+    training.FusedAdam(0.1).apply([rows], [table])
+    # A first step is of one length, whatever the gradient.
+    self.assertAllClose(table, [[1.0, 1.0], [0.9, 1.1], [1.0, 1.0], [1.0, 1.0]])
 
   def test_other_dtypes(self):
     def run(optimizer_class):
