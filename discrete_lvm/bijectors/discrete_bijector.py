@@ -14,15 +14,17 @@ def zero_log_det(x):
 class DiscreteBijector(tfb.Bijector):
   """Abstract permutation of discrete events; it has no volume term.
 
+  Its Jacobian is not called constant, though its log-det is: TFP would take the
+  bijector for affine, and for the mean of a transformed distribution what it
+  makes of the mean of the base. So that has no mean, and no other moment.
+
   Args:
     event_ndims: Python `int`, the rank of an event.
     **kwargs: As for `tfb.Bijector`.
   """
 
   def __init__(self, event_ndims, **kwargs):
-    super().__init__(
-        forward_min_event_ndims=event_ndims, is_constant_jacobian=True, **kwargs
-    )
+    super().__init__(forward_min_event_ndims=event_ndims, **kwargs)
 
   def _forward_log_det_jacobian(self, x):
     return zero_log_det(x)

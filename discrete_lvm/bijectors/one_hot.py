@@ -59,7 +59,6 @@ class OneHot(tfb.Bijector):
       super().__init__(
           forward_min_event_ndims=0,
           inverse_min_event_ndims=1,
-          is_constant_jacobian=True,
           validate_args=validate_args,
           parameters=parameters,
           name=name,

@@ -29,7 +29,7 @@ def gumbel_softmax_log_density(
   -inf together: -inf in log space; on the simplex +inf if `T (K - m) < m`, -inf
   if `T (K - m) > m`, and finite where they are equal. A class of probability
   zero leaves a law on a face of the simplex, whose density is +inf on the face
-  and -inf off it. It is never NaN.
+  and -inf off it. At a point of the simplex it is never NaN.
 
   Args:
     y: Floating `Tensor`, shape `[..., K]`, the logarithm of a point of the

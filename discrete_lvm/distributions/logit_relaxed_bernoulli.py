@@ -126,10 +126,14 @@ class LogitRelaxedBernoulli(binary_relaxation.BinaryRelaxation):
 
   def _quantile(self, p):
     p = tf.cast(p, self.dtype)
-    logistic = tf.math.log(p) - tf.math.log1p(-p)
-    return temperatures.divide(
-        self._float_logits() + logistic, self._float_temperature()
+    logits = self._float_logits()
+    # Of an atom, every quantile is that atom.
+    logistic = tf.where(
+        tf.math.is_inf(logits),
+        tf.zeros_like(p),
+        tf.math.log(p) - tf.math.log1p(-p),
     )
+    return temperatures.divide(logits + logistic, self._float_temperature())
 
   def _mean(self):
     return temperatures.divide(self._float_logits(), self._float_temperature())

@@ -79,6 +79,7 @@ class BipartiteContextTable(keras.layers.Layer):
     context_lookup.check_size(rows, num_hidden * self.num_outputs)
     seen_after = np.cumsum(self.mask[::-1])[::-1] - self.mask
     self._strides = np.where(self.mask, num_classes**seen_after, 0)
+    self._num_classes = num_classes
     self.table = self.add_weight(
         name='table',
         shape=(rows, num_hidden, self.num_outputs),
@@ -94,6 +95,7 @@ class BipartiteContextTable(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs):
+    inputs = protocol.check_events(inputs, self.mask.size, self._num_classes)
     # All hidden positions see one context, so that one row holds them all.
     table = tf.reshape(self.table, [self.table.shape[0], -1])
     values = context_lookup.lookup(table, inputs, [0], [self._strides])

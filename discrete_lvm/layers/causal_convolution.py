@@ -221,11 +221,9 @@ class CausalConvolution(keras.layers.Layer):
     ):
       size = dilation * (self._config['kernel_size'] - 1)
       delayed = tf.gather(past, (index + range(0, size, dilation)) % size)
-      new_pasts.append(
-          tf.tensor_scatter_nd_update(
-              past, [[index % size]], values[tf.newaxis]
-          )
-      )
+      is_next = tf.equal(tf.range(size), index % size)
+      is_next = tf.reshape(is_next, [size, *[1] * (past.shape.rank - 1)])
+      new_pasts.append(tf.where(is_next, values, past))
       taps = [*tf.unstack(delayed), values]
       values = self._convolve(i, taps)
     outputs = tf.squeeze(self._outputs(values), axis=-2)

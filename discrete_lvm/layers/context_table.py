@@ -128,6 +128,7 @@ class ContextTable(keras.layers.Layer):
     return super().__call__(inputs, **kwargs)
 
   def call(self, inputs):
+    inputs = protocol.check_events(inputs, len(self.order), self._num_classes)
     table = tf.convert_to_tensor(self.table)
     outputs = context_lookup.lookup(
         table, inputs, self._first_rows, self._strides

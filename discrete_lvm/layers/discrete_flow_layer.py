@@ -28,9 +28,10 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
     context: Floating `Tensor`, shape `[..., length, features]`, whose leading
       dimensions broadcast to those of the events: the conditioner gets it as
       `context=`. By default none. The first call says whether there is one.
+      (That of `layers.MADE` has no positions.)
 
   Output shape:
-    That of the inputs.
+    That of the inputs; codes come back as int32.
 
   Raises:
     ValueError: If `conditioner` is not a Keras layer, K is not static or not
@@ -86,7 +87,7 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
       context: As for the call.
 
     Returns:
-      Events like `inputs`.
+      Events like `inputs`; int32 codes.
 
     Raises:
       ValueError: If the layer is not built, or as the call raises.

@@ -191,6 +191,7 @@ class MADE(keras.layers.Layer):
 
   def call(self, inputs, context=None):
     protocol.check_context(bool(self._context_layers), context)
+    inputs = protocol.check_events(inputs, self._length, self._num_channels)
     values = self._first_sums(inputs)
     for i, layer in enumerate(self._masked_layers):
       if i:
@@ -271,7 +272,7 @@ class MADE(keras.layers.Layer):
       token = self._convert(token)
     sums = list(sums)
     for i in range(last):
-      kernel = self._convert(self._masked_layers[i].kernel)
+      kernel = self._convert(self._masked_layers[i].masked_kernel())
       if i:
         # The units of degree `index` have just received their last input.
         units, exists = (tf.gather(x, index) for x in self._units[i - 1])
@@ -285,7 +286,7 @@ class MADE(keras.layers.Layer):
       sums[i] += _keep(self._degrees[i + 1] >= index, update)
     values = self.activation(sums[last - 1])
     values = _keep(self._degrees[last] <= index, values)
-    kernel = self._convert(self._masked_layers[last].kernel)
+    kernel = self._convert(self._masked_layers[last].masked_kernel())
     kernel = tf.reshape(kernel, [-1, self._length, self.num_outputs])
     outputs = tf.tensordot(values, tf.gather(kernel, position, axis=1), axes=1)
     outputs += tf.gather(self._split_positions(sums[last]), position, axis=-2)

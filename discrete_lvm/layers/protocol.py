@@ -66,6 +66,30 @@ def check_length(expected, length):
     )
 
 
+def check_events(x, length, num_classes):
+  """Raises if inputs are not of the length and K of when a layer was built.
+
+  Args:
+    x: Floating `Tensor`, shape `[..., length, K]`, or integer, `[..., length]`.
+    length: Python `int`.
+    num_classes: Python `int`: K.
+
+  Returns:
+    The inputs, whose length is checked in the run where it is not static.
+
+  Raises:
+    ValueError: If their static shape is another.
+  """
+  event_shape = [length] if x.dtype.is_integer else [length, num_classes]
+  expected = [*[None] * (x.shape.rank - len(event_shape)), *event_shape]
+  if not x.shape.is_compatible_with(expected):
+    raise ValueError(
+        f'Expected inputs of shape {["...", *event_shape]}, as when the layer '
+        f'was built; received shape {x.shape}.'
+    )
+  return tf.ensure_shape(x, expected)
+
+
 def check_context(has_context, context):
   """Raises if a context is there or missing, other than when built.
 

@@ -154,7 +154,7 @@ class SubsequenceFlow(keras.layers.Layer):
       changed = tf.reshape(changed, shape)
     # A context may have brought batch dimensions to what the flow changed.
     batch = tf.shape(changed)[:axis]
-    others = tf.gather(x, rest, axis=axis)
+    others = tf.cast(tf.gather(x, rest, axis=axis), changed.dtype)
     others = tf.broadcast_to(
         others, tf.concat([batch, tf.shape(others)[axis:]], axis=0)
     )

@@ -111,6 +111,7 @@ class DiscreteFlow(model.Model):
           'Expected `length` of at least 1 and `num_classes` of at least 2; '
           f'received {length} and {num_classes}.'
       )
+    flows = list(flows)
     for flow in flows:
       if not isinstance(flow, keras.layers.Layer) or not hasattr(
           flow, 'generate'
@@ -119,7 +120,7 @@ class DiscreteFlow(model.Model):
             'Expected `flows` that are Keras layers with a method `generate`; '
             f'received {flow!r}.'
         )
-    self.flows = list(flows)
+    self.flows = flows
     self.length = length
     self.num_classes = num_classes
     self.base = base
@@ -154,7 +155,8 @@ class DiscreteFlow(model.Model):
   ) -> tfd.TransformedDistribution:
     """Makes the distribution of the data, for TFP.
 
-    It reports all weights in `trainable_variables`. TFP keeps results: outside
+    It reports the weights that are trainable in `trainable_variables`, and has
+    no moments, mode or entropy. TFP keeps results: outside
     of a `tf.function`, the `log_prob` of a sample is that of the weights as
     they were when it was drawn from the same object. The methods of the model
     keep none.

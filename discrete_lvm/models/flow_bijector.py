@@ -8,6 +8,7 @@ from tensorflow_probability import util as tfp_util
 
 from discrete_lvm.bijectors import discrete_bijector
 from discrete_lvm.models import flow_stack
+from discrete_lvm.ops import conditioners
 
 
 class FlowBijector(discrete_bijector.DiscreteBijector):
@@ -35,7 +36,9 @@ class FlowBijector(discrete_bijector.DiscreteBijector):
       self._flows = tuple(flows)
       self._context = context
       # TFP does not find the variables of Keras layers.
-      self._flow_variables = [v.value for f in flows for v in f.variables]
+      self._flow_variables = [
+          v for flow in flows for v in conditioners.network_variables(flow)
+      ]
       super().__init__(
           event_ndims=event_ndims, parameters=parameters, name=name
       )

@@ -189,14 +189,32 @@ class Conditioner(tf.Module):
     return _merge_batch(context, batch_rank)
 
   def _track(self):
-    values = [
-        v if isinstance(v, tf.Variable) else v.value
-        for v in getattr(self.network, 'variables', ())
-    ]
-    # Inside a scratch graph or an autocast scope of Keras these are tensors.
-    found = tuple(v for v in values if isinstance(v, tf.Variable))
+    found = network_variables(self.network)
     if len(found) > len(self._network_variables):
       self._network_variables = found
+
+
+def network_variables(network: Any) -> tuple[tf.Variable, ...]:
+  """Returns the variables of a network that TFP, which reads them, may train.
+
+  A weight of a layer that is frozen is left out: its `tf.Variable` does not
+  know, and TFP would report it as trainable.
+
+  Args:
+    network: Callable; a Keras layer, or another that has `variables`.
+
+  Returns:
+    The variables, none in a scratch graph or an autocast scope of Keras, where
+    they are tensors.
+  """
+  found = []
+  for variable in getattr(network, 'variables', ()):
+    is_tf = isinstance(variable, tf.Variable)
+    value = variable if is_tf else variable.value
+    if isinstance(value, tf.Variable):
+      is_frozen = value.trainable and not variable.trainable
+      found += [] if is_frozen else [value]
+  return tuple(found)
 
 
 def check_channels(channels: int | None, *expected: int) -> None:

@@ -222,20 +222,36 @@ def couple(
     ValueError: If the event is not of the length of the mask.
   """
   events = conditioner.events
-  check_length(x, mask, events)
+  x = of_length(x, mask, events)
   outputs = conditioner(events.keep(x, mask))
   return events.where(mask, x, change(x, outputs))
 
 
-def check_length(
+def of_length(
     x: tf.Tensor, mask: np.ndarray, events: events_lib.Events
-) -> None:
-  """Raises a ValueError if events are not of the length of the mask."""
+) -> tf.Tensor:
+  """Returns events, once they are of the length of the mask.
+
+  Args:
+    x: Events, `[..., length]` and what a token has.
+    mask: Boolean array, shape `[length]`.
+    events: What they are.
+
+  Returns:
+    The events, whose length is checked in the run where it is not static: one
+    position would broadcast.
+
+  Raises:
+    ValueError: If their static length is another.
+  """
   if x.shape[-events.rank] not in (None, mask.size):
     raise ValueError(
         f'Expected an event of length {mask.size}, as the mask; received shape '
         f'{x.shape}.'
     )
+  shape = [*x.shape]
+  shape[-events.rank] = mask.size
+  return tf.ensure_shape(x, shape)
 
 
 def _affine(x, outputs, events, argmax):

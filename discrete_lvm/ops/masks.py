@@ -111,7 +111,7 @@ def as_mask(mask: npt.ArrayLike) -> np.ndarray:
     >>> as_mask([True, False])
     array([ True, False])
   """
-  mask = np.asarray(mask)
+  mask = np.array(mask)
   if mask.ndim != 1 or mask.dtype != bool:
     raise ValueError(
         'Expected a boolean `mask` of shape [length]; received '

@@ -232,10 +232,10 @@ def one_hot_affine_inverse(
 
   with tf.name_scope(name):
     if scale is None:
-      return _multilinear(subtract, {'x': y, 'shift': shift})
+      return _multilinear(subtract, {'y': y, 'shift': shift})
     return _multilinear(
         modular_codes.modular_affine_inverse,
-        {'x': y, 'shift': shift, 'scale': scale},
+        {'y': y, 'shift': shift, 'scale': scale},
     )
 
 

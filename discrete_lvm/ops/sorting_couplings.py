@@ -105,7 +105,7 @@ def predict(
     ValueError: As `sorting_inverse` raises.
   """
   events = conditioner.events
-  couplings.check_length(x, mask, events)
+  x = couplings.of_length(x, mask, events)
   logits = conditioner(events.keep(tf.stop_gradient(x), mask))
   return check_logits(logits, x, events)
 

@@ -37,6 +37,12 @@ class DiscreteBipartiteTest(tf.test.TestCase):
           ValueError, 'length 2, as the mask; received'
       ):
         direction(tf.one_hot([0, 1, 2], 3))
+      unknown = tf.function(
+          direction, input_signature=[tf.TensorSpec([None, None, 3])]
+      )
+      self.assertEqual(unknown(tf.zeros([5, 2, 3])).shape, [5, 2, 3])
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        unknown(tf.zeros([5, 1, 3]))
 
 
 if __name__ == '__main__':

@@ -29,6 +29,15 @@ class ModularAffineTest(tf.test.TestCase, parameterized.TestCase):
       again = bijector.inverse(y)
       self.assertAllEqual(again, np.broadcast_to(eye, again.shape))
 
+  def test_has_no_moments_as_if_it_were_linear(self):
+    base = distributions.OneHotCategorical(probs=[0.5, 0.3, 0.2])
+    d = tfd.TransformedDistribution(
+        base, bijectors.ModularAffine(tf.one_hot(1, 3))
+    )
+    for moment in (d.mean, d.covariance, d.stddev):
+      with self.assertRaisesRegex(NotImplementedError, 'not implemented'):
+        moment()
+
   def test_pmf_and_gradient_of_trained_logits(self):
     logits = tf.Variable([[0.1, 0.5, 0.2], [0.0, -1.0, 1.0]])
     bijector = bijectors.ModularAffine(

@@ -52,6 +52,14 @@ class OneHotTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(d.prob(x), [0.2 * 0.5, 0.3 * 0.3])
     self.assertEqual(d.sample(4, seed=[0, 1]).shape, [4, 2, 3])
 
+  def test_has_no_mean_of_names(self):
+    codes = tfd.TransformedDistribution(
+        tfd.OneHotCategorical(probs=[0.2, 0.3, 0.5], dtype=tf.float32),
+        tfp.bijectors.Invert(bijectors.OneHot(3)),
+    )
+    with self.assertRaisesRegex(NotImplementedError, '`mean`'):
+      codes.mean()
+
   def test_rejects(self):
     with self.assertRaisesRegex(ValueError, 'at least 2; received 1'):
       bijectors.OneHot(1)

@@ -126,6 +126,13 @@ class FactorizedCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     expected = np.log(tf.nn.softmax(logits))[[0, 1], codes].sum(-1)
     self.assertAllClose(log_prob(codes), expected, rtol=1e-5)
 
+  @parameterized.parameters('int64', 'uint32')
+  def test_codes_beyond_32_bits_have_no_mass(self, dtype):
+    d = FactorizedCategorical(tf.zeros([1, 3]), dtype=dtype)
+    codes = [2**32 - 1] + ([2**32, 2**33 + 1] if dtype == 'int64' else [])
+    log_prob = d.log_prob(np.array(codes, dtype)[:, np.newaxis])
+    self.assertAllEqual(log_prob, [-math.inf] * len(codes))
+
   def test_is_a_composite_tensor(self):
     function = tf.function(lambda d: (d, d.sample(seed=[0, 1])))
     d, x = function(FactorizedCategorical(_logits(3, 4)))

@@ -71,6 +71,12 @@ class LogitRelaxedBernoulliTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(ours.quantile(p), theirs.quantile(p))
     self.assertAllClose(ours.cdf(ours.quantile(p).numpy()), p + np.zeros([3]))
 
+  def test_every_quantile_of_an_atom_is_the_atom(self):
+    d = distributions.LogitRelaxedBernoulli(0.5, logits=[-math.inf, math.inf])
+    self.assertAllEqual(
+        d.quantile([[0.0], [0.3], [1.0]]), [[-math.inf, math.inf]] * 3
+    )
+
   # sqrt(n) D > 2.2 has a probability of 1.3e-4, that of 3.8 sigma.
   @parameterized.parameters(1e-3, 1.0, 100.0)
   def test_samples_are_logistic(self, temperature):

@@ -73,6 +73,14 @@ class CausalConvolutionTest(tf.test.TestCase, parameterized.TestCase):
     self.assertTrue(seen[first])
     self.assertFalse(seen[:first].any())
 
+  def test_takes_steps_of_an_empty_batch(self):
+    network = layers.CausalConvolution(3, units=4, dilations=[1, 2])
+    network.build((None, 4, 3))
+    state = network.initial_state([0])
+    for _ in range(4):
+      outputs, state = network.step(tf.zeros([0, 3]), state)
+    self.assertEqual(outputs.shape, [0, 3])
+
   def test_cache_holds_the_taps_whatever_the_length(self):
     network = layers.CausalConvolution(
         2, units=4, dilations=[1, 8], kernel_size=3

@@ -142,6 +142,27 @@ class ContextTableTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'static length and K'):
       layers.ContextTable(2).build([None, None, 3])
 
+  def test_rejects_events_of_another_length(self):
+    mask = [True, False, True, False]
+    for layer in (
+        layers.ContextTable(2),
+        layers.BipartiteContextTable(2, mask),
+    ):
+      layer.build([None, 4, 3])
+      for codes in ([[0], [1]], [[0, 1, 2], [0, 0, 0]]):
+        for x in (tf.constant(codes), tf.one_hot(codes, 3)):
+          with self.assertRaisesRegex(ValueError, 'when the layer was built'):
+            layer(x)
+          shape = [None] * x.shape.rank
+          unknown = tf.function(
+              layer,
+              input_signature=[
+                  tf.TensorSpec([*shape[:2], *x.shape[2:]], x.dtype)
+              ],
+          )
+          with self.assertRaises((ValueError, tf.errors.InvalidArgumentError)):
+            unknown(x)
+
 
 class BipartiteContextTableTest(tf.test.TestCase, parameterized.TestCase):
 

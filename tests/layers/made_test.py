@@ -306,6 +306,24 @@ class MADETest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, 'static length and K'):
         _made(3).build(shape)
 
+  @parameterized.parameters(([2, 1, 2],), ([2, 2, 3],), ([2, 1],), ([2],))
+  def test_rejects_events_of_another_shape(self, shape):
+    layer = _made(3)
+    layer.build([None, 3, 2])
+    dtype = tf.float32 if len(shape) == 3 else tf.int32
+    with self.assertRaisesRegex(ValueError, 'as when the layer was built'):
+      layer(tf.zeros(shape, dtype))
+
+  def test_no_masked_weight_acts_in_a_step(self):
+    layer = _made(3, seed=1)
+    x = _inputs(6, 3, 2)
+    expected = layer(x)
+    for masked in layer._masked_layers:
+      kernel = masked.kernel.numpy()
+      masked.kernel.assign(np.where(masked._mask, kernel, np.nan))
+    self.assertAllClose(layer(x), expected)
+    self.assertAllClose(_run_steps(layer, x), expected)
+
   def test_rejects_too_few_hidden_units(self):
     layer = _made(5, hidden_units=[9, 3])
     with self.assertRaisesRegex(ValueError, 'at least 4 units.*received 3'):

@@ -67,6 +67,9 @@ class SubsequenceFlowTest(tf.test.TestCase, parameterized.TestCase):
     x = flow(_all_events()).numpy().argmax(-1).astype(np.int32)
     self.assertAllEqual(flow(_all_codes()), x)
     self.assertAllEqual(flow.generate(x), _all_codes())
+    for dtype in ('uint8', 'int64'):
+      self.assertAllEqual(flow(_all_codes().astype(dtype)), x)
+      self.assertAllEqual(flow.generate(x.astype(dtype)), _all_codes())
 
   def test_sums_the_cross_entropy_of_the_rows(self):
     flow = layers.SubsequenceFlow(_sorting_rows(), [[0, 1], [2, 3]])

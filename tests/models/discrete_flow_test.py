@@ -229,6 +229,30 @@ class LawTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(d.log_prob(kept[1]), model.log_prob(kept[1].numpy()))
 
 
+class ConstructionTest(tf.test.TestCase):
+
+  def test_takes_flows_that_come_one_by_one(self):
+    flows = _flows('bipartite')
+    model = models.DiscreteFlow((flow for flow in flows), LENGTH, K)
+    self.assertEqual(model.flows, flows)
+
+  def test_distribution_trains_what_is_not_frozen_and_has_no_mean(self):
+    model = _make()
+    model.build((None, LENGTH))
+    d = model.distribution()
+    with self.assertRaises(NotImplementedError):
+      d.mean()
+    num_weights = len(model.trainable_variables)
+    self.assertLen(d.trainable_variables, num_weights)
+    frozen = model.flows[0]
+    num_frozen = len(frozen.trainable_variables)
+    self.assertGreater(num_frozen, 0)
+    frozen.trainable = False
+    self.assertLen(
+        model.distribution().trainable_variables, num_weights - num_frozen
+    )
+
+
 class ContextTest(tf.test.TestCase, parameterized.TestCase):
 
   def _make(self, base=False):

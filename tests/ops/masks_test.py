@@ -56,6 +56,12 @@ class MasksTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, message):
       ops.as_mask(mask)
 
+  def test_a_mask_is_a_copy(self):
+    given = np.array([True, False])
+    mask = ops.as_mask(given)
+    given[:] = False
+    np.testing.assert_array_equal(mask, [True, False])
+
   @parameterized.parameters(
       ([1, 2, 2],), ([1, 2, 3],), ([0.0, 1.0],), ([[0, 1]],), (0,)
   )
