@@ -59,6 +59,7 @@ class CodeUsage(keras.metrics.Metric):
       codes = tf.argmax(codes, axis=-1, output_type=tf.int32)
     elif (
         codes.dtype.is_integer
+        and codes.shape.rank
         and codes.shape[-1] == self.num_latents
         and not (has_classes and codes.shape.rank > 2)
     ):

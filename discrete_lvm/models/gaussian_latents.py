@@ -218,4 +218,5 @@ def _as_alpha(alpha, dim):
         f'Expected one `alpha` in [0, 1) or {dim} of them, as `dim`, in '
         f'float32; received {alpha}.'
     )
-  return np.broadcast_to(array, [dim])
+  # What the committed rate is of is the value that the law has.
+  return np.broadcast_to(np.float64(np.float32(array)), [dim])

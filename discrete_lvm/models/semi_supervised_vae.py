@@ -271,12 +271,13 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     class_seed, style_seed = ops.split(seed, 2)
     shape = [num_samples, self.num_classes]
     if labels is None:
-      codes = ops.one_hot_argmax(ops.perturb(tf.zeros(shape), seed=class_seed))
+      codes = ops.sample_one_hot(tf.zeros(shape), seed=class_seed)
     else:
       labels = tf.convert_to_tensor(labels)
       if labels.shape.rank == 0:
         labels = tf.fill([num_samples], labels)
       class_labels.check(labels, num_samples)
+      labels = tf.saturate_cast(labels, tf.int32)
       codes = tf.one_hot(labels, self.num_classes)
       zeros = class_labels.zero_in_range(labels, 0, self.num_classes)
       codes += zeros[:, tf.newaxis]
@@ -369,9 +370,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
 
     def draw(size, index):
       class_seed, style_seed = ops.split(ops.fold_in(seed, index), 2)
-      codes = ops.one_hot_argmax(
-          ops.perturb(logits, seed=class_seed, sample_shape=[size])
-      )
+      codes = ops.sample_one_hot(logits, seed=class_seed, sample_shape=[size])
       loc, scale = self._style(features, codes)
       z = loc + scale * tf.random.stateless_normal(tf.shape(loc), style_seed)
       return (

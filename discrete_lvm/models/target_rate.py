@@ -50,8 +50,8 @@ class TargetRate(rate_control.RateControl):
     log_weight: The logarithm of the weight, a trainable scalar weight.
 
   Raises:
-    ValueError: If `target` or `initial_weight` is not positive, or `kl` has no
-      batch axis.
+    ValueError: If `target` or `initial_weight` is not positive and finite, or
+      `kl` has no batch axis.
 
   Example:
     >>> control = dlvm.models.TargetRate(target=2.)
@@ -77,8 +77,10 @@ class TargetRate(rate_control.RateControl):
   def __init__(self, target: float, initial_weight: float = 1.0, **kwargs):
     super().__init__(**kwargs)
     for name, value in (('target', target), ('initial_weight', initial_weight)):
-      if not value > 0:
-        raise ValueError(f'Expected a positive `{name}`; received {value}.')
+      if not 0 < value < math.inf:
+        raise ValueError(
+            f'Expected a positive `{name}` below inf; received {value}.'
+        )
     self.target = target
     self._initial_weight = initial_weight
     self.log_weight = self.add_weight(

@@ -87,6 +87,12 @@ class ShuffledBatches:
         .flat_map(epoch_indices)
         .enumerate(start_step)
         .map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
+        # Which `flat_map` does not tell.
+        .apply(
+            tf.data.experimental.assert_cardinality(
+                tf.data.INFINITE_CARDINALITY
+            )
+        )
         .prefetch(tf.data.AUTOTUNE)
     )
 

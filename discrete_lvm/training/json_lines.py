@@ -43,7 +43,11 @@ class JsonLines(keras.callbacks.Callback):
     if self._path.exists():
       step = logged_step(self.model, logs)
       lines = self._path.read_text().splitlines(keepends=True)
-      kept = [line for line in lines if _step_of(line) <= step]
+      kept = [
+          line
+          for line in lines
+          if line.endswith('\n') and _step_of(line) <= step
+      ]
       write_atomically(self._path, ''.join(kept))
 
   def on_epoch_end(self, epoch, logs=None):

@@ -222,7 +222,7 @@ class Trainer:
         model=self.model,
         num_steps=num_steps,
         steps=log_every,
-        epochs=intervals.num_multiples(num_steps, every),
+        epochs=intervals.num_multiples(num_steps - 1, every) + 1,
     )
     self.model.stop_training = False
     callbacks.on_train_begin({'step': step})

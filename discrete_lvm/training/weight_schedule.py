@@ -103,7 +103,7 @@ class _ScheduledStep:
 
   def __call__(self, *args, **kwargs):
     for schedule in self.schedules:
-      schedule.apply(self._model.optimizer.iterations)
+      schedule.apply(tf.convert_to_tensor(self._model.optimizer.iterations))
     return self._train_step(*args, **kwargs)
 
   def install(self, schedules):

@@ -76,6 +76,11 @@ class CodeUsageTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r'Expected int codes of shape'):
       metric.update_state(tf.zeros(shape))
 
+  def test_rejects_a_number(self):
+    metric = metrics.CodeUsage(num_latents=3, num_classes=5)
+    with self.assertRaisesRegex(ValueError, r'Expected int codes of shape'):
+      metric.update_state(3)
+
   def test_survives_its_config(self):
     metric = metrics.CodeUsage(3, 5, name='z')
     restored = metrics.CodeUsage.from_config(metric.get_config())

@@ -64,6 +64,15 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(q.event_shape, [latents.length, latents.dim])
     self.assertEqual(p.event_shape, q.event_shape)
 
+  def test_committed_rate_is_that_of_the_alpha_that_acts(self):
+    # As float32 it is another one.
+    latents = models.GaussianLatents(16, 1, alpha=0.99999)
+    self.assertAllClose(
+        latents.committed_rate,
+        ops.ar1_committed_rate(float(np.float32(0.99999)), 16),
+        rtol=1e-9,
+    )
+
   def test_committed_rates(self):
     self.assertAllClose(
         FAMILIES['alphas']().committed_rate,

@@ -171,7 +171,7 @@ class RateControlsTest(tf.test.TestCase, parameterized.TestCase):
       models.FreeBits(1.0, order='max')
     with self.assertRaisesRegex(ValueError, 'at most 2, the axes of `kl`'):
       models.FreeBits(1.0, group_ndims=3)(KL)
-    for target in (0.0, math.nan):
+    for target in (0.0, math.nan, math.inf):
       with self.assertRaisesRegex(ValueError, 'positive `target`; received'):
         models.TargetRate(target)
     with self.assertRaisesRegex(ValueError, 'positive `initial_weight`'):

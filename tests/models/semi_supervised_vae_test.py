@@ -370,6 +370,10 @@ class SamplingTest(tf.test.TestCase):
     model = _make()
     codes, z = model.sample_prior(3, seed=0, labels=[2, 0, 1])
     self.assertAllEqual(tf.argmax(codes, -1), [2, 0, 1])
+    for dtype in ('int8', 'uint16'):
+      labels = np.array([2, 0, 1], dtype)
+      same, _ = model.sample_prior(3, seed=0, labels=labels)
+      self.assertAllEqual(same, codes)
     # The styles are those of the seed, whatever the classes.
     self.assertAllEqual(model.sample_prior(3, seed=0)[1], z)
     x = model.sample(20_000, seed=[0, 1], labels=2)

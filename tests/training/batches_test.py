@@ -19,6 +19,12 @@ class ShuffledBatchesTest(tf.test.TestCase, parameterized.TestCase):
     self.assertNotAllEqual(epochs[1], epochs[2])
     self.assertNotAllEqual(epochs[0], np.arange(12))
 
+  def test_tells_that_it_is_infinite(self):
+    batches = training.ShuffledBatches(np.arange(12), batch_size=4, seed=0)
+    self.assertEqual(
+        batches(0).cardinality().numpy(), tf.data.INFINITE_CARDINALITY
+    )
+
   def test_remainder_is_dropped_and_not_carried_over(self):
     batches = training.ShuffledBatches(np.arange(11), batch_size=4, seed=0)
     self.assertEqual(batches.steps_per_epoch, 2)

@@ -339,6 +339,14 @@ class JsonLinesTest(tf.test.TestCase):
         '{"step": 2}\n{"step": 4}\n{"step": 5, "loss": 0.5}\n',
     )
 
+  def test_line_that_lost_its_end_is_dropped(self):
+    path = pathlib.Path(self.get_temp_dir()) / 'metrics.jsonl'
+    path.write_text('{"step": 2}\n{"step": 4}')
+    callback = training.JsonLines(path)
+    callback.on_train_begin({'step': 4})
+    callback.on_epoch_end(0, {'step': 6})
+    self.assertEqual(path.read_text(), '{"step": 2}\n{"step": 6}\n')
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -252,6 +252,15 @@ class TrainerTest(tf.test.TestCase, parameterized.TestCase):
     ):
       toy.fit(trainer, 20, checkpoint_every=1, log_every=20, eval_every=20)
 
+  def test_callbacks_know_the_number_of_epochs(self):
+    epochs = []
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: epochs.append(epoch)
+    )
+    trainer = toy.make_trainer(self._dir / 'a', callbacks=[callback])
+    toy.fit(trainer, num_steps=5, log_every=2)
+    self.assertLen(epochs, callback.params['epochs'])
+
   def test_callbacks_end_after_an_error(self):
     ended = []
     callback = keras.callbacks.LambdaCallback(on_train_end=ended.append)

@@ -71,6 +71,18 @@ class WeightScheduleTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(layer.num_traces, 1)
     self.assertAllClose(history.history['temperature'], [15.0, 21.0])
 
+  def test_schedule_receives_an_integer_tensor(self):
+    model, layer = _make_model()
+    steps = []
+
+    def schedule(step):
+      steps.append(step)
+      return 1.0
+
+    _fit(model, [training.WeightSchedule(layer.temperature, schedule)])
+    for step in steps:
+      self.assertTrue(tf.is_tensor(step) and step.dtype.is_integer)
+
   def test_second_fit_with_another_schedule_goes_on(self):
     model, layer = _make_model(steps_per_execution=4)
     _fit(model, [training.WeightSchedule(layer.temperature, _SCHEDULE)])
