@@ -26,7 +26,6 @@ from experiments import delta_vae_methods
 from experiments import delta_vae_pictures
 from experiments import delta_vae_table
 from experiments import runs
-from experiments import schedules
 from experiments import seed_table
 from experiments import shared_flags
 
@@ -126,7 +125,8 @@ def set_defaults(
   Args:
     methods: Methods, by commas.
     num_steps: Optimisation steps.
-    learning_rate: Learning rate at the beginning; it falls to zero.
+    learning_rate: Learning rate at the beginning; it falls to zero, over more
+      steps where --num_steps asks for more.
   """
   for flag, value in (
       (METHODS, methods),
@@ -155,7 +155,8 @@ def run_all(experiment: Experiment) -> None:
   methods = {name: delta_vae_methods.parse(name) for name in names}
   for method in methods.values():
     _build_latents(experiment, method, seed=0)
-  schedules.parse(shared_flags.LEARNING_RATE.value)
+    delta_vae_methods.build_rate_control(method)
+  runs.resolve_learning_rate()
   rows = runs.sweep(names, lambda name, seed: run(experiment, name, seed))
   seeds = runs.seeds()
   caption = (

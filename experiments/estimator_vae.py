@@ -122,7 +122,7 @@ def main(argv: Sequence[str]) -> None:
       for name in dict.fromkeys(_NETWORKS.value or [''])
   }
   if shared_flags.LEARNING_RATE.value:
-    schedules.parse(shared_flags.LEARNING_RATE.value)
+    runs.resolve_learning_rate()
   if shared_flags.TEMPERATURE_SCHEDULE.value:
     _temperature_schedule()
     for name in names:

@@ -41,7 +41,6 @@ from experiments import estimator_table
 from experiments import launch
 from experiments import results
 from experiments import runs
-from experiments import schedules
 from experiments import shared_flags
 from experiments.benchmarks import timing
 
@@ -134,7 +133,7 @@ def main(argv: Sequence[str]) -> None:
   dlvm.ops.num_codes(
       shared_flags.NUM_LATENTS.value, shared_flags.NUM_CLASSES.value
   )
-  learning_rate = schedules.parse(shared_flags.LEARNING_RATE.value)
+  learning_rate = runs.resolve_learning_rate(_NUM_WARMUP)
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   config = {
       **{flag.name: flag.value for flag in _CONFIG_FLAGS},

@@ -41,7 +41,6 @@ from experiments import launch
 from experiments import pictures
 from experiments import report_structured
 from experiments import runs
-from experiments import schedules
 from experiments import shared_flags
 from experiments import temperatures
 
@@ -117,7 +116,7 @@ def main(argv: Sequence[str]) -> None:
   temperature = temperatures.parse(
       shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
   )
-  schedules.parse(shared_flags.LEARNING_RATE.value)
+  runs.resolve_learning_rate()
   images = data.load(
       image_flags.DATASET.value,
       shared_flags.DATA_DIR.value,

@@ -38,7 +38,6 @@ from experiments import latent_flags
 from experiments import launch
 from experiments import pictures
 from experiments import runs
-from experiments import schedules
 from experiments import shared_flags
 from experiments import temperatures
 
@@ -223,7 +222,7 @@ def main(argv: Sequence[str]) -> None:
   temperature = temperatures.parse(
       shared_flags.TEMPERATURE_SCHEDULE.value, num_steps
   )
-  schedules.parse(shared_flags.LEARNING_RATE.value)
+  runs.resolve_learning_rate()
   units = {flag.name: _parse_units(flag) for flag in _UNITS_FLAGS}
   images = data.load(
       image_flags.DATASET.value,

@@ -122,6 +122,7 @@ def set_initial_weights(
   """Sets the weights of the networks to those of --initial_model, if given.
 
   Those of an estimator stay as they are: the other model may have another one.
+  A run that goes on from a checkpoint does not need the other model any more.
 
   Args:
     model: The model, built.
@@ -130,7 +131,8 @@ def set_initial_weights(
     FileNotFoundError: If the directory is not that of a finished run.
     ValueError: If its model is of another kind, or has weights of other shapes.
   """
-  if INITIAL_MODEL.value is None:
+  output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
+  if INITIAL_MODEL.value is None or runs.has_checkpoint(output_dir):
     return
   initial = finished_runs.read(pathlib.Path(INITIAL_MODEL.value)).model
   if type(initial) is not type(model):

@@ -42,7 +42,6 @@ from experiments import mutual_information_pictures
 from experiments import mutual_information_table
 from experiments import results
 from experiments import runs
-from experiments import schedules
 from experiments import shared_flags
 
 _NAMES = (
@@ -139,7 +138,7 @@ def main(argv: Sequence[str]) -> None:
   informations = _parse_floats(_INFORMATIONS, most=1e3)
   correlated_gaussians.check_informations(informations, _DIM.value)
   alphas = _parse_floats(_INTERPOLATIONS, most=1)
-  schedules.parse(shared_flags.LEARNING_RATE.value)
+  runs.resolve_learning_rate()
   correlated_gaussians.stair_ends(
       len(informations), shared_flags.NUM_STEPS.value
   )

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import contextlib
 import itertools
 import pathlib
+import re
 import time
 from typing import Any
 
+from absl import flags
 import keras
 import tensorflow as tf
 
@@ -38,6 +40,39 @@ def seeds() -> range:
   """Returns the seeds that the flags ask for."""
   first = shared_flags.SEED.value
   return range(first, first + shared_flags.NUM_SEEDS.value)
+
+
+def resolve_learning_rate(
+    num_steps: flags.FlagHolder = shared_flags.NUM_STEPS,
+) -> Callable:
+  """Reads --learning_rate, whose default lasts for all steps of training.
+
+  To be called before the flag is read, as for the config of a run: a default
+  that falls over fewer steps than are asked for then falls over these.
+
+  Args:
+    num_steps: Flag of the steps of training.
+
+  Returns:
+    A schedule: a function of the step.
+
+  Raises:
+    ValueError: As `schedules.parse_learning_rate` raises.
+  """
+  flag = flags.FLAGS[shared_flags.LEARNING_RATE.name]
+  if flag.default is not None:
+    # Of a flag that is given, this leaves the value.
+    flags.set_default(
+        shared_flags.LEARNING_RATE,
+        re.sub(
+            r'\bnum_steps=(\d+)',
+            lambda found: f'num_steps={max(int(found[1]), num_steps.value)}',
+            flag.default,
+        ),
+    )
+  return schedules.parse_learning_rate(
+      flag.value, num_steps.value, num_steps.name
+  )
 
 
 def sweep(
@@ -110,7 +145,7 @@ def claim(directory: pathlib.Path, config: Mapping[str, Any]) -> Iterator[None]:
   try:
     yield
   except ValueError:
-    is_used = (directory / results.NAME).exists() or _has_checkpoint(directory)
+    is_used = (directory / results.NAME).exists() or _is_begun(directory)
     if is_new and not is_used:
       path.unlink(missing_ok=True)
     raise
@@ -143,7 +178,7 @@ def resume(
     found = results.read(directory, key)
     if found is not None:
       return found
-    is_resumed = _has_checkpoint(directory)
+    is_resumed = _is_begun(directory)
     begin, cpu_begin = time.monotonic(), time.process_time()
     trained = train()
     times = {
@@ -155,7 +190,16 @@ def resume(
     return found
 
 
-def _has_checkpoint(directory):
+def has_checkpoint(directory: pathlib.Path) -> bool:
+  """Says whether training in a directory goes on from a checkpoint.
+
+  Args:
+    directory: Directory of the run.
+  """
+  return any(directory.glob('checkpoints/*.index'))
+
+
+def _is_begun(directory):
   # Also that of a model that is trained on the way, in a directory below.
   return any(directory.glob('**/checkpoints/*.index'))
 
@@ -218,11 +262,18 @@ def make_trainer(
 
   Returns:
     The trainer.
+
+  Raises:
+    ValueError: As `schedules.parse_learning_rate` raises, for `--num_steps`; or
+      as `training.Trainer` does.
   """
   return dlvm.training.Trainer(
       model,
       optimizers.adam(
-          schedules.parse(learning_rate or shared_flags.LEARNING_RATE.value),
+          schedules.parse_learning_rate(
+              learning_rate or shared_flags.LEARNING_RATE.value,
+              shared_flags.NUM_STEPS.value,
+          ),
           shared_flags.EMA_MOMENTUM.value,
       ),
       directory,

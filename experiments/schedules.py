@@ -58,6 +58,42 @@ def parse(text: str) -> Callable:
   return schedule
 
 
+def parse_learning_rate(
+    text: str, num_steps: int, num_steps_flag: str = 'num_steps'
+) -> Callable:
+  """Reads a learning rate, which must not fall to 0 before the training ends.
+
+  Args:
+    text: As for `parse`.
+    num_steps: Steps of training.
+    num_steps_flag: Name of the flag that says so.
+
+  Returns:
+    A schedule: a function of the step.
+
+  Raises:
+    ValueError: As `parse` raises; or if the schedule ends at 0 before the last
+      step, so that the steps behind would train nothing.
+
+  Example:
+    >>> parse_learning_rate('linear:initial=1,final=0,num_steps=9', num_steps=9)
+    LinearSchedule(initial=1.0, final=0.0, num_steps=9, begin=0)
+  """
+  schedule = parse(text)
+  numbers = schedule.get_config()
+  # Only linear and cosine ones end; and a constant 0 is meant.
+  end = numbers.get('begin', 0) + numbers.get('num_steps', num_steps)
+  falls = numbers['initial'] > 0 and numbers.get('final') == 0
+  if falls and end < num_steps:
+    raise ValueError(
+        f'Expected --{num_steps_flag} of at most {end}, where --learning_rate='
+        f'{text} falls to 0 and trains no further; received '
+        f'--{num_steps_flag}={num_steps}. Give a --learning_rate that lasts as '
+        'long; what has begun with another one needs another --output_dir.'
+    )
+  return schedule
+
+
 def parse_positive(text: str, num_steps: int) -> Callable:
   """Reads a schedule whose values must be positive, as temperatures must.
 

@@ -10,6 +10,7 @@ SEED = flags.DEFINE_integer(
     'seed',
     0,
     'Seed of the initial weights, the order of the examples and all noise.',
+    lower_bound=0,
 )
 OUTPUT_DIR = flags.DEFINE_string(
     'output_dir',
@@ -33,11 +34,13 @@ DATA_SEED = flags.DEFINE_integer(
     0,
     'Seed of what is random in the data themselves (a split, a binarisation, a'
     ' table), so that runs of several seeds are runs on the same data.',
+    lower_bound=0,
 )
 NUM_STEPS = flags.DEFINE_integer(
     'num_steps',
     None,
-    'Optimisation steps in all. Raise it to train a finished run further.',
+    'Optimisation steps in all. Raise it to train a finished run further,'
+    ' unless its learning rate fell to 0.',
     lower_bound=1,
 )
 EVAL_EVERY = flags.DEFINE_integer(
@@ -60,7 +63,10 @@ BATCH_SIZE = flags.DEFINE_integer(
     'batch_size', None, 'Examples a step.', lower_bound=1
 )
 LEARNING_RATE = flags.DEFINE_string(
-    'learning_rate', None, f'Learning rate of Adam: {schedules.SYNTAX}.'
+    'learning_rate',
+    None,
+    f'Learning rate of Adam: {schedules.SYNTAX}. A default that falls to 0 does'
+    ' so over --num_steps, if these are more than by default.',
 )
 TEMPERATURE_SCHEDULE = flags.DEFINE_string(
     'temperature_schedule',

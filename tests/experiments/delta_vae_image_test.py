@@ -70,10 +70,16 @@ class DeltaVAEImageTest(binary.BinaryTestCase, parameterized.TestCase):
       ({'methods': ['delta']}, 'Expected a method, none'),
       ({'methods': ['vae:3']}, 'Expected a method, none'),
       ({'methods': ['delta_categorical:99']}, 'from 0 to'),
+      ({'methods': ['none', 'target:0']}, 'positive'),
       ({'methods': ['vae'], 'learning_rate': 'fast'}, 'Expected a schedule'),
+      (
+          {'learning_rate': 'cosine:initial=1,final=0,num_steps=1'},
+          'Expected --num_steps of at most 1',
+      ),
   )
   def test_bad_flags(self, flag_values, message):
     self.assertIn(message, self.run_failing(delta_vae_image, **flag_values))
+    self.assertFalse(self.output_dir.exists())
 
 
 if __name__ == '__main__':

@@ -108,6 +108,10 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
       ({'temperatures': ['0']}, 'Expected positive numbers in --temperatures'),
       ({'temperatures': ['x']}, 'Expected positive numbers in --temperatures'),
       ({'learning_rate': 'x'}, "received 'x'"),
+      (
+          {'learning_rate': 'linear:initial=1,final=0,num_steps=19'},
+          'Expected --num_warmup of at most 19',
+      ),
       ({'num_latents': 17, 'num_classes': 2}, 'codes'),
       # Before the VAE is trained.
       ({'num_latents': 17, 'objectives': ['vae']}, 'codes'),

@@ -1,4 +1,5 @@
 import json
+import shutil
 from unittest import mock
 
 from absl import flags
@@ -139,6 +140,18 @@ class GumbelSoftmaxStructuredTest(
       for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
         self.assertGreater(np.abs(x).max(), 0.5)
         self.assertAllClose(x, y, atol=2e-6, rtol=0)
+
+  def test_goes_on_without_the_initial_model(self):
+    self.run_main(gumbel_softmax_structured, num_steps=1)
+    first, self.output_dir = self.output_dir, self.output_dir.with_name('on')
+    flag_values = {'initial_model': str(first)}
+    self.run_main(gumbel_softmax_structured, num_steps=1, **flag_values)
+    shutil.rmtree(first)
+    for num_steps in (1, 2):
+      self.run_main(
+          gumbel_softmax_structured, num_steps=num_steps, **flag_values
+      )
+      self.assertEqual(self.read('results.json')['step'], num_steps)
 
   def test_initial_weights_that_do_not_fit(self):
     self.run_main(gumbel_softmax_structured, num_steps=1)

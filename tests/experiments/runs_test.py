@@ -9,6 +9,7 @@ import tensorflow as tf
 import discrete_lvm as dlvm
 from experiments import results
 from experiments import runs
+from experiments import shared_flags
 
 
 class SweepTest(tf.test.TestCase):
@@ -35,6 +36,42 @@ class SweepTest(tf.test.TestCase):
     self.assertEqual(done, [('bad', 1), ('good', 0), ('good', 1)])
     done.clear()
     self.assertEqual(runs.sweep(['good'], run), {'good': [{}, {}]})
+
+
+class LearningRateTest(tf.test.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    if not flags.FLAGS.is_parsed():
+      flags.FLAGS.mark_as_parsed()
+    self.enter_context(flagsaver.flagsaver())
+    flags.set_default(
+        shared_flags.LEARNING_RATE, 'cosine:initial=1,final=0,num_steps=10'
+    )
+
+  def test_default_lasts_for_all_steps(self):
+    for num_steps, expected in ((5, 10), (10, 10), (20, 20)):
+      with flagsaver.flagsaver(num_steps=num_steps):
+        schedule = runs.resolve_learning_rate()
+        self.assertEqual(schedule.get_config()['num_steps'], expected)
+        # What the config of a run holds.
+        self.assertEqual(
+            shared_flags.LEARNING_RATE.value,
+            f'cosine:initial=1,final=0,num_steps={expected}',
+        )
+
+  @flagsaver.flagsaver(num_steps=20)
+  def test_one_that_is_given_stays(self):
+    text = 'cosine:initial=2,final=0,num_steps=10'
+    with flagsaver.flagsaver(learning_rate=text):
+      with self.assertRaisesRegex(ValueError, 'of at most 10, .*initial=2'):
+        runs.resolve_learning_rate()
+      with self.assertRaisesRegex(ValueError, 'of at most 10, .*initial=2'):
+        runs.make_trainer(None, 0, pathlib.Path(self.get_temp_dir()))
+    text = 'cosine:initial=2,final=1,num_steps=10'
+    with flagsaver.flagsaver(learning_rate=text):
+      runs.resolve_learning_rate()
+      self.assertEqual(shared_flags.LEARNING_RATE.value, text)
 
 
 class ClaimTest(tf.test.TestCase, parameterized.TestCase):

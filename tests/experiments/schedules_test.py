@@ -66,6 +66,29 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
     # One that ends at zero is legal.
     schedules.parse('linear:initial=1,final=0,num_steps=9')
 
+  def test_learning_rates_last_as_long_as_the_training(self):
+    for kind in ('linear', 'cosine'):
+      text = f'{kind}:initial=1,final=0,num_steps=6,begin=3'
+      schedules.parse_learning_rate(text, num_steps=9)
+      with self.assertRaisesRegex(
+          ValueError, f'--num_steps of at most 9, .*{text} .*--num_steps=10'
+      ):
+        schedules.parse_learning_rate(text, num_steps=10)
+      with self.assertRaisesRegex(ValueError, '--num_warmup of at most 9'):
+        schedules.parse_learning_rate(text, 10, 'num_warmup')
+
+  @parameterized.parameters(
+      '1e-3',
+      # It is plain what this one does.
+      '0',
+      'linear:initial=1,final=1e-3,num_steps=6',
+      'linear:initial=0,final=1,num_steps=6',
+      'cyclic:initial=1,final=0,period=6',
+      'exponential:initial=1,rate=0.1',
+  )
+  def test_learning_rates_without_an_end_at_zero(self, text):
+    schedules.parse_learning_rate(text, num_steps=100)
+
   @parameterized.parameters(
       ('constant:0', '0 at step 0'),
       ('constant:-1', '-1 at step 0'),
