@@ -29,6 +29,7 @@ from absl import flags
 import tensorflow as tf
 
 from experiments import flow_evaluation
+from experiments import flow_models
 from experiments import flow_pictures
 from experiments import flow_runs
 from experiments import flow_truths
@@ -62,6 +63,7 @@ def main(argv: Sequence[str]) -> None:
     argv: What `absl.app.run` leaves of the command line: its first word.
   """
   del argv
+  _check_networks()
   data = {'name': 'addition', 'length': shared_flags.LENGTH.value}
   truth = flow_truths.build(data)
 
@@ -80,6 +82,23 @@ def main(argv: Sequence[str]) -> None:
           floors={'best from left to right': truth.left_to_right_entropy()},
       )
   )
+
+
+def _check_networks():
+  """Checks that all networks can see the numbers that are to be added."""
+  for name in flow_runs.names():
+    found = flow_models.networks(
+        name,
+        flow_runs.CAUSAL_NETWORK.value,
+        flow_runs.BIPARTITE_NETWORK.value,
+    )
+    blind = sorted(found - {*flow_models.CONTEXT_NETWORKS})
+    if blind:
+      raise ValueError(
+          'Expected networks that take a context for each position, '
+          f'{", ".join(flow_models.CONTEXT_NETWORKS)}; received '
+          f'{", ".join(blind)} for {name!r}.'
+      )
 
 
 if __name__ == '__main__':

@@ -95,7 +95,7 @@ _EVAL_BATCH_SIZE = 32
 _NUM_SAMPLES = 5
 _CONFIG_FLAGS = (
     *runs.CONFIG,
-    # The base is fitted anew before each evaluation.
+    # The base is fitted anew at each evaluation.
     shared_flags.EVAL_EVERY,
     shared_flags.LENGTH,
     shared_flags.TEMPERATURE_SCHEDULE,
@@ -177,7 +177,9 @@ def _train(text, name, seed, run_dir):
       run_dir,
       [
           flow_base.FitBase(
-              _random_examples(text, _NUM_FITTED, seed), _EVAL_BATCH_SIZE
+              _random_examples(text, _NUM_FITTED, seed),
+              _EVAL_BATCH_SIZE,
+              shared_flags.EVAL_EVERY.value,
           ),
           *(schedule(w, temperature) for w in flow_models.temperatures(model)),
       ],
@@ -227,6 +229,7 @@ def _write_samples(path, model, title):
         shared_flags.NUM_IMPORTANCE_SAMPLES,
         shared_flags.DATA_DIR,
         shared_flags.DATA_SEED,
+        flow_runs.NUM_EVENTS,
     ),
 )
 def main(argv: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ _PSEUDO_COUNT = 20.0
 
 
 class FitBase(keras.callbacks.Callback):
-  """Fits the base before the first step and before each evaluation.
+  """Fits the base before the first step and at each evaluation.
 
   Given the flows, frequencies are the maximum of the likelihood, where steps of
   an optimiser would still be on their way.
@@ -23,10 +23,12 @@ class FitBase(keras.callbacks.Callback):
   Args:
     codes: Integer codes, shape `[size, length]`.
     batch_size: Examples to evaluate at once.
+    eval_every: Steps between evaluations.
   """
 
-  def __init__(self, codes: np.ndarray, batch_size: int):
+  def __init__(self, codes: np.ndarray, batch_size: int, eval_every: int):
     super().__init__()
+    self._eval_every = eval_every
     self._batches = [
         codes[begin : begin + batch_size]
         for begin in range(0, len(codes), batch_size)
@@ -36,9 +38,10 @@ class FitBase(keras.callbacks.Callback):
   def _mean(self):
     return tf.function(functools.partial(_total, self.model), autograph=False)
 
-  def on_train_begin(self, logs=None):
-    # A run that is resumed has a base.
-    if not (logs or {}).get('step'):
+  def on_train_batch_begin(self, batch, logs=None):
+    # An evaluation may have fitted that of averaged weights, which are not what
+    # training goes on with. By the step alone, so that a resumed run does so.
+    if batch % self._eval_every == 0:
       self.on_test_begin()
 
   def on_test_begin(self, logs=None):

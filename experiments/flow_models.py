@@ -19,6 +19,8 @@ SYNTAX = (
 CAUSAL_NETWORKS = ('table', 'made', 'lstm', 'convolution', 'transformer')
 BASES = ('factorized', 'autoregressive', *CAUSAL_NETWORKS)
 BIPARTITE_NETWORKS = ('table', 'dense', 'convolution', 'transformer')
+# Of both kinds, those that take a context for each position.
+CONTEXT_NETWORKS = ('lstm', 'convolution', 'transformer')
 MASKS = ('all_but_one', 'alternating')
 GRADIENTS = ('softmax', 'gumbel', 'reinmax', 'cross_entropy')
 # Of tables. Where all classes tie the argmax is the first one, no shift: flows
@@ -97,6 +99,36 @@ def parse(name: str) -> tuple[str, list[str]]:
     _check_prefixes(name, re.findall('[a-z]+', prefixes), kind)
     flows += [flow] * int(count or 1)
   return base, flows
+
+
+def networks(
+    name: str, causal_network: str, bipartite_network: str
+) -> set[str]:
+  """Lists the networks of a model.
+
+  Args:
+    name: As `SYNTAX` says.
+    causal_network: One of `CAUSAL_NETWORKS`.
+    bipartite_network: One of `BIPARTITE_NETWORKS`.
+
+  Returns:
+    Their names.
+
+  Raises:
+    ValueError: As `parse` raises.
+
+  Example:
+    >>> sorted(networks('lstm+2xbipartite', 'table', 'dense'))
+    ['dense', 'lstm']
+  """
+  base, flows = parse(name)
+  found = {
+      causal_network if 'autoregressive' in flow else bipartite_network
+      for flow in flows
+  }
+  if base != 'factorized':
+    found.add(causal_network if base == 'autoregressive' else base)
+  return found
 
 
 def _check_prefixes(name, prefixes, kind):

@@ -13,6 +13,7 @@ import functools
 import pathlib
 from typing import Any
 from typing import NamedTuple
+import zipfile
 
 from absl import flags
 import keras
@@ -24,6 +25,7 @@ import discrete_lvm as dlvm
 from experiments import batches
 from experiments import flow_models
 from experiments import flow_table
+from experiments import results
 from experiments import runs
 from experiments import schedules
 from experiments import shared_flags
@@ -59,7 +61,7 @@ GRADIENT = flags.DEFINE_enum(
     flow_models.GRADIENTS,
     'Gradient of the argmax of shifts and scales.',
 )
-_NUM_EVENTS = flags.DEFINE_integer(
+NUM_EVENTS = flags.DEFINE_integer(
     'num_events',
     100_000,
     'Events drawn for the evaluation where the space is too large to list.',
@@ -85,6 +87,7 @@ _CONFIG_FLAGS = (
     WITH_SCALE,
     GRADIENT,
 )
+_EVENTS = 'events.npz'
 
 
 class Experiment(NamedTuple):
@@ -119,7 +122,8 @@ def set_defaults(
   Args:
     models: Models, by commas.
     num_steps: Optimisation steps.
-    learning_rate: Learning rate at the beginning; it falls to zero.
+    learning_rate: Learning rate at the beginning; it falls to zero, over more
+      steps where --num_steps asks for more.
   """
   for flag, value in (
       (MODELS, models),
@@ -176,7 +180,7 @@ def names() -> list[str]:
     flow_models.parse(name)
   num_steps = shared_flags.NUM_STEPS.value
   schedules.parse_positive(shared_flags.TEMPERATURE_SCHEDULE.value, num_steps)
-  schedules.parse(shared_flags.LEARNING_RATE.value)
+  runs.resolve_learning_rate()
   return found
 
 
@@ -207,6 +211,9 @@ def run_all(experiment: Experiment) -> None:
     ValueError: If a flag is wrong, before any run begins.
   """
   checked_names = names()
+  # What cannot be built shows before any training.
+  for name in checked_names:
+    _build_model(experiment, name, lambda step: 1.0, seed=0)
   rows = runs.sweep(
       checked_names, lambda name, seed: run(experiment, name, seed)
   )
@@ -253,34 +260,39 @@ def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:
     measures, events = experiment.evaluate(
         model,
         experiment.truth,
-        _NUM_EVENTS.value,
+        NUM_EVENTS.value,
         dlvm.ops.fold_in(shared_flags.DATA_SEED.value, 'test'),
     )
     if dlvm.training.is_chief():
-      np.savez(run_dir / 'events.npz', **events)
+      _write_events(run_dir, events)
     return measures
 
   return runs.resume(
       run_dir,
       {**config, **experiment.config, 'model': name, 'seed': seed},
-      {'step': shared_flags.NUM_STEPS.value, 'num_events': _NUM_EVENTS.value},
+      {'step': shared_flags.NUM_STEPS.value, 'num_events': NUM_EVENTS.value},
       lambda: _train(experiment, name, seed, run_dir),
       measure,
   )
 
 
-def _train(experiment, name, seed, run_dir):
+def _build_model(experiment, name, temperature, seed):
   truth = experiment.truth
-  temperature = schedules.parse_positive(
-      shared_flags.TEMPERATURE_SCHEDULE.value, shared_flags.NUM_STEPS.value
-  )
-  keras.utils.set_random_seed(seed)
   model = flow_models.build_model(
       name, truth.length, truth.num_classes, options(temperature), seed
   )
   # Here, because what context there is stands in the data alone.
   spec = experiment.batches(0)(0).element_spec
   model.build(tf.nest.map_structure(lambda x: tuple(x.shape), spec))
+  return model
+
+
+def _train(experiment, name, seed, run_dir):
+  temperature = schedules.parse_positive(
+      shared_flags.TEMPERATURE_SCHEDULE.value, shared_flags.NUM_STEPS.value
+  )
+  keras.utils.set_random_seed(seed)
+  model = _build_model(experiment, name, temperature, seed)
   schedule = dlvm.training.WeightSchedule
   runs.fit(
       model,
@@ -292,6 +304,22 @@ def _train(experiment, name, seed, run_dir):
   return model
 
 
+def _write_events(run_dir, events):
+  """Writes what is drawn, so that a kill never leaves half a file."""
+  path = run_dir / _EVENTS
+  temporary = path.with_suffix('.tmp')
+  with temporary.open('wb') as file:
+    np.savez(file, **events)
+  temporary.replace(path)
+
+
 def _load_events(name, seed):
-  with np.load(runs.run_dir(name, seed) / 'events.npz') as events:
-    return dict(events)
+  path = runs.run_dir(name, seed) / _EVENTS
+  try:
+    with np.load(path) as events:
+      return dict(events)
+  except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    raise ValueError(
+        f'Expected events of a finished run in {path}; received {error}. Remove'
+        f' {path.with_name(results.NAME)}, and the run is evaluated again.'
+    ) from error

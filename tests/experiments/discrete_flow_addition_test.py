@@ -1,4 +1,5 @@
 from absl.testing import absltest
+from absl.testing import parameterized
 import numpy as np
 
 from experiments import addition
@@ -8,7 +9,9 @@ from tests.experiments import flow_binary
 _MODEL = 'factorized+bipartite+autoregressive'
 
 
-class DiscreteFlowAdditionTest(flow_binary.FlowBinaryTestCase):
+class DiscreteFlowAdditionTest(
+    flow_binary.FlowBinaryTestCase, parameterized.TestCase
+):
 
   def test_runs(self):
     printed = self.run_main(
@@ -39,6 +42,27 @@ class DiscreteFlowAdditionTest(flow_binary.FlowBinaryTestCase):
         num_steps=2,
     )
     self.assertEqual(self.results('autoregressive')['step'], 2)
+
+  @parameterized.parameters(
+      ('autoregressive', 'table', 'table', 'received table'),
+      ('made', 'lstm', 'table', 'received made'),
+      ('factorized+forward_autoregressive', 'made', 'table', 'received made'),
+      ('factorized+bipartite', 'table', 'dense', 'received dense'),
+      ('lstm+2xsorting', 'made', 'table', 'received table'),
+  )
+  def test_networks_that_cannot_see_the_numbers(
+      self, model, causal_network, bipartite_network, message
+  ):
+    stderr = self.run_failing(
+        discrete_flow_addition,
+        causal_network=causal_network,
+        bipartite_network=bipartite_network,
+        length=3,
+        models=['factorized', model],
+    )
+    self.assertIn('Expected networks that take a context', stderr)
+    self.assertIn(f"{message} for '{model}'", stderr)
+    self.assertFalse(self.output_dir.exists())
 
 
 if __name__ == '__main__':

@@ -2,11 +2,13 @@ import re
 from unittest import mock
 
 from absl.testing import absltest
+from absl.testing import flagsaver
 from absl.testing import parameterized
 import numpy as np
 
 import discrete_lvm as dlvm
 from experiments import discrete_flow_full_rank
+from experiments import flow_runs
 from experiments import full_rank
 from tests.experiments import flow_binary
 
@@ -68,6 +70,52 @@ class DiscreteFlowFullRankTest(
     self.assertIn('`num_steps` of at least 4', stderr)
     self.assertEqual(self.results('factorized'), before)
 
+  @flagsaver.flagsaver()
+  def test_more_steps_than_the_default_learning_rate_lasts(self):
+    self.tiny = {k: v for k, v in self.tiny.items() if k != 'learning_rate'}
+    flow_runs.set_defaults(models='factorized', num_steps=2)
+    self.run_main(models=['factorized'], num_steps=2)
+    stderr = self.run_failing(
+        discrete_flow_full_rank, models=['factorized'], num_steps=4
+    )
+    self.assertRegex(
+        stderr,
+        'learning_rate: expected ".*=2", received ".*=4"\\.',
+    )
+    self.output_dir = self.output_dir.with_name('longer')
+    self.run_main(models=['factorized'], num_steps=4)
+    path = self.output_dir / 'factorized/seed_0/config.json'
+    self.assertIn('final=0,num_steps=4"', path.read_text())
+
+  def test_events_that_are_damaged_or_missing(self):
+    self.run_main(models=['factorized'], num_steps=1)
+    run_dir = self.output_dir / 'factorized/seed_0'
+    path = run_dir / 'events.npz'
+    whole = path.read_bytes()
+    for content in (whole[:50], b'', b'no archive', None):
+      path.unlink() if content is None else path.write_bytes(content)
+      stderr = self.run_failing(
+          discrete_flow_full_rank, models=['factorized'], num_steps=1
+      )
+      self.assertIn(f'Remove {run_dir}/results.json', stderr)
+    # As it says. What stops while it writes them leaves no half of a file.
+    (run_dir / 'results.json').unlink()
+    path.write_bytes(whole)
+
+    def write_half(file, **unused_events):
+      write = getattr(file, 'write_bytes', None) or file.write
+      write(whole[:50])
+      raise OSError('No space left')
+
+    with mock.patch.object(np, 'savez', write_half):
+      self.run_failing(
+          discrete_flow_full_rank, models=['factorized'], num_steps=1
+      )
+    self.assertEqual(path.read_bytes(), whole)
+    path.write_bytes(b'')
+    self.run_main(models=['factorized'], num_steps=1)
+    self.assertEqual(path.read_bytes(), whole)
+
   def test_the_factorised_model_reaches_its_bound(self):
     self.run_main(
         models=['factorized'],
@@ -95,6 +143,22 @@ class DiscreteFlowFullRankTest(
       ({'models': ['factorized', 'autoregressive+0xbipartite']}, 'COUNTxFLOW'),
       ({'temperature_schedule': '0'}, 'schedule of positive values'),
       ({'learning_rate': 'fast'}, "received 'fast'"),
+      (
+          {'learning_rate': 'cosine:initial=1,final=0,num_steps=3'},
+          'Expected --num_steps of at most 3',
+      ),
+      (
+          {'models': ['factorized', 'factorized+rows2_autoregressive']},
+          'rows that divides the length, 3; received 2',
+      ),
+      (
+          {
+              'models': ['factorized', 'factorized+autoregressive'],
+              'with_scale': True,
+              'gradient': 'cross_entropy',
+          },
+          'Expected a flow of shifts alone',
+      ),
       ({'output_dir': '/dev/null/run'}, 'directory that can be written'),
   )
   def test_bad_flags(self, flag_values, message):

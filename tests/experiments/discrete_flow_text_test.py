@@ -1,5 +1,6 @@
 import json
 
+from absl.testing import flagsaver
 import numpy as np
 import tensorflow as tf
 
@@ -80,6 +81,9 @@ class DiscreteFlowTextTest(flow_binary.FlowTextTestCase):
           discrete_flow_text, **{'text_file': self.text_file, **flags}
       )
       self.assertIn(message, line)
+    with flagsaver.as_parsed(num_events='9'):
+      line = self.run_failing(discrete_flow_text, text_file=self.text_file)
+    self.assertIn('received --num_events, which it does not', line)
 
 
 class FlowTextEvaluationTest(tf.test.TestCase):

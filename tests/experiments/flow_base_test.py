@@ -1,4 +1,7 @@
+import pathlib
+
 from absl.testing import absltest
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -50,11 +53,11 @@ class FlowBaseTest(tf.test.TestCase):
   def test_fits_before_training_and_evaluations(self):
     model = _model()
     codes = _codes(64)
-    callback = flow_base.FitBase(codes, batch_size=16)
+    callback = flow_base.FitBase(codes, batch_size=16, eval_every=5)
     callback.set_model(model)
-    callback.on_train_begin({'step': 7})
+    callback.on_train_batch_begin(7)
     self.assertAllEqual(model.base_logits, tf.zeros([2, 3]))
-    callback.on_train_begin({'step': 0})
+    callback.on_train_batch_begin(0)
     first = model.base_logits.numpy()
     self.assertNotAllClose(first, tf.zeros([2, 3]))
     model.flows[0].conditioner.table.assign(
@@ -62,6 +65,43 @@ class FlowBaseTest(tf.test.TestCase):
     )
     callback.on_test_begin()
     self.assertNotAllClose(model.base_logits, first)
+
+  def test_fits_what_training_goes_on_with_under_averaged_weights(self):
+    codes = _codes(64)
+    bases = {}
+
+    class Recorder(keras.callbacks.Callback):
+
+      def on_train_batch_begin(self, batch, logs=None):
+        bases[batch] = self.model.base_logits.numpy()
+        flow_base.fit(self.model, [codes])
+        bases[f'{batch}, fitted'] = self.model.base_logits.numpy()
+
+    def train(name, num_steps):
+      model = _model()
+      trainer = dlvm.training.Trainer(
+          model,
+          dlvm.training.FusedAdam(0.3, use_ema=True, ema_momentum=0.9),
+          pathlib.Path(self.get_temp_dir()) / name,
+          callbacks=[flow_base.FitBase(codes, 64, eval_every=2), Recorder()],
+      )
+      trainer.fit(
+          dlvm.training.ShuffledBatches(codes, batch_size=8, seed=0),
+          num_steps,
+          eval_batches=tf.data.Dataset.from_tensor_slices(codes).batch(64),
+          eval_every=2,
+          checkpoint_every=2,
+      )
+      return model
+
+    whole = train('whole', 4)
+    for step in (0, 2):
+      self.assertAllClose(bases[step], bases[f'{step}, fitted'])
+    # Also where the checkpoint of that evaluation is gone on from.
+    train('resumed', 2)
+    resumed = train('resumed', 4)
+    for weight, expected in zip(resumed.weights, whole.weights, strict=True):
+      self.assertAllEqual(weight, expected)
 
 
 if __name__ == '__main__':
