@@ -41,7 +41,6 @@ from experiments import launch
 from experiments import pictures
 from experiments import report_semi_supervised
 from experiments import runs
-from experiments import schedules
 from experiments import semi_supervised_networks
 from experiments import shared_flags
 from experiments import tabulate
@@ -166,7 +165,7 @@ def run(
   Raises:
     ValueError: If the directory of the run is that of another config.
   """
-  run_dir = runs.run_dir(f'{inference}/alpha_{alpha:g}', seed)
+  run_dir = runs.run_dir(_run_name(inference, alpha), seed)
   config = {flag.name: flag.value for flag in _CONFIG_FLAGS}
   known = few_labels.choose(
       images.train.labels, _NUM_LABELS.value, shared_flags.DATA_SEED.value
@@ -298,13 +297,18 @@ def main(argv: Sequence[str]) -> None:
     argv: What `absl.app.run` leaves of the command line: its first word.
   """
   del argv
-  alphas = [_parse_alpha(text) for text in _ALPHAS.value]
+  alphas = [*dict.fromkeys(_parse_alpha(text) for text in _ALPHAS.value)]
   if not alphas or not _INFERENCES.value:
     raise ValueError(
         'Expected at least one of --alphas and of --inferences; received '
         f'{alphas} and {_INFERENCES.value}.'
     )
-  schedules.parse(shared_flags.LEARNING_RATE.value)
+  if len({f'{alpha:g}' for alpha in alphas}) < len(alphas):
+    raise ValueError(
+        'Expected --alphas that differ in six digits, which name their runs; '
+        f'received {alphas}.'
+    )
+  runs.resolve_learning_rate()
   _temperature()
   images = data.load(
       image_flags.DATASET.value,
@@ -314,13 +318,15 @@ def main(argv: Sequence[str]) -> None:
   )
   for inference in _INFERENCES.value:  # Before any run begins.
     build_model(images, inference, alphas[0])
-  found = {
-      (inference, alpha): [
-          run(images, inference, alpha, seed) for seed in runs.seeds()
-      ]
+  choices = {
+      _run_name(inference, alpha): (inference, alpha)
       for inference in _INFERENCES.value
       for alpha in alphas
   }
+  rows = runs.sweep(
+      [*choices], lambda name, seed: run(images, *choices[name], seed)
+  )
+  found = {choice: rows[name] for name, choice in choices.items()}
   if not dlvm.training.is_chief():
     return
   table = (
@@ -343,6 +349,10 @@ def main(argv: Sequence[str]) -> None:
   tabulate.print_table(*table)
   tabulate.write_markdown(output_dir / 'results.md', *table)
   rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+
+
+def _run_name(inference, alpha):
+  return f'{inference}/alpha_{alpha:g}'
 
 
 def _temperature():

@@ -112,11 +112,32 @@ class GumbelSoftmaxSemisupervisedTest(
     table = (self.output_dir / 'results.md').read_text()
     self.assertRegex(table, r'\| marginalize \|.*\|  \|\n')
 
+  def test_goes_on_after_a_run_that_diverges(self):
+    runs = binary_module.runs
+    fit = runs.fit
+
+    def diverge_once(model, batches, seed, directory, *args):
+      if directory == self.output_dir / 'marginalize/alpha_2.5/seed_0':
+        raise dlvm.training.NonFiniteLossError(7, 'rate', None)
+      return fit(model, batches, seed, directory, *args)
+
+    with mock.patch.object(runs, 'fit', diverge_once):
+      error = self.run_failing(
+          binary_module,
+          inferences=['marginalize'],
+          alphas=['2.5', '1'],
+          num_steps=1,
+      )
+    self.assertIn('1 of 2 did not', error)
+    self.assertRegex(error, "alpha_2.5/seed_0: .*'rate' at step 7")
+    self.assertEqual(self.read('marginalize/alpha_1')['step'], 1)
+
   @parameterized.parameters(
       ({'inferences': ['sum']}, "received 'sum'"),
       ({'inferences': ['arm']}, '2'),
       ({'alphas': ['-1']}, "in --alphas; received '-1'"),
       ({'alphas': []}, 'received [] and'),
+      ({'alphas': ['1', '1.0000001']}, 'received [1.0, 1.0000001]'),
       ({'alphas': ['inf']}, "in --alphas; received 'inf'"),
       ({'inferences': []}, 'received [1.0] and []'),
       ({'alphas': ['big']}, "in --alphas; received 'big'"),
