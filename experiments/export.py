@@ -58,6 +58,8 @@ def main(argv: Sequence[str]) -> None:
     raise ValueError(
         f'Expected a directory in --export_dir; received the file {export_dir}.'
     )
+  # Here, because TensorFlow's error of a directory is none of a file.
+  export_dir.mkdir(parents=True, exist_ok=True)
   model = saved_models.read(run_dir)
   model.save_signatures(export_dir / 'saved_model')
   shutil.copyfile(run_dir / saved_models.NAME, export_dir / saved_models.NAME)

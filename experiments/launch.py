@@ -56,8 +56,8 @@ def one_line_errors(
     distributes: Whether `main` trains by `training.Trainer`, which takes any
       `--strategy`. Else all but the default are refused: each worker would do
       everything, and all would write to the same files.
-    unused: Flags of `shared_flags` that say nothing to `main`, and are refused
-      where they are given.
+    unused: Flags that say nothing to `main`, mostly of `shared_flags`, and are
+      refused where they are given.
 
   Returns:
     A function like `main` that writes the message of a `ValueError`, of an

@@ -93,14 +93,15 @@ def run(
     if not failed:
       time.sleep(_POLL_SECONDS)
       continue
-    _report(failed)
+    how = ' and '.join(f'{t} ended by {_end(s)}' for t, s in failed.items())
     if num_restarts == max_restarts:
       print(
-          'Error: Expected workers that come to their end; gave up after '
-          f'{max_restarts} restarts.',
+          f'Error: Expected workers that come to their end; {how}; gave up '
+          f'after {max_restarts} restarts.',
           file=sys.stderr,
       )
       return 1
+    print(f'Restarting: {how}.', file=sys.stderr)
     num_restarts += 1
     if has_servers and all(task.job == 'worker' for task in failed):
       for task in failed:
@@ -114,10 +115,8 @@ def run(
   return next((s for s in statuses.values() if s > 0), 128 + received[0])
 
 
-def _report(failed):
-  for task, status in failed.items():
-    how = f'signal {-status}' if status < 0 else f'status {status}'
-    print(f'Restarting: {task} ended by {how}.', file=sys.stderr)
+def _end(status):
+  return f'signal {-status}' if status < 0 else f'status {status}'
 
 
 def main(argv: Sequence[str]) -> int:
@@ -141,13 +140,17 @@ def main(argv: Sequence[str]) -> int:
         **num_tasks,
         'ps': _NUM_PARAMETER_SERVERS.value,
     }
-  log_dir = pathlib.Path(
-      _WORKER_LOG_DIR.value or tempfile.mkdtemp(prefix='workers_')
-  )
-  print(f'What other workers print: {log_dir}', file=sys.stderr)
   command = [sys.executable, '-m', *argv[1:]]
-  with local_cluster.LocalCluster(command, num_tasks, log_dir) as cluster:
-    return run(cluster, _MAX_RESTARTS.value, _GRACE_SECONDS.value, received)
+  try:
+    log_dir = pathlib.Path(
+        _WORKER_LOG_DIR.value or tempfile.mkdtemp(prefix='workers_')
+    )
+    with local_cluster.LocalCluster(command, num_tasks, log_dir) as cluster:
+      print(f'What other workers print: {log_dir}', file=sys.stderr)
+      return run(cluster, _MAX_RESTARTS.value, _GRACE_SECONDS.value, received)
+  except OSError as error:  # Of --worker_log_dir.
+    print(f'Error: {error}', file=sys.stderr)
+    return 1
 
 
 if __name__ == '__main__':

@@ -128,7 +128,8 @@ def alpha_curve(
       panel.set_xscale('symlog', linthresh=min(positive))
     ticks = [0, *(10.0**i for i in range(-3, 1))]
     panel.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
-    panel.set_xlim(min(alphas), max(alphas))
+    if len(alphas) > 1:
+      panel.set_xlim(min(alphas), max(alphas))
   axes[0].legend(frameon=False, fontsize=8)
   figure.suptitle(title)
   figure.savefig(path)

@@ -52,7 +52,7 @@ def parse(text: str, num_steps: int) -> Callable | None:
     True
   """
   if text.startswith(_LEARNED):
-    schedules.parse_positive(text.removeprefix(_LEARNED), 1)
+    _initial(text)
     return None
   return schedules.parse_positive(text, num_steps)
 
@@ -66,14 +66,29 @@ def constructor_arguments(text: str) -> dict[str, Any]:
   Returns:
     Keyword arguments; none for a schedule, which sets the weight itself.
 
+  Raises:
+    ValueError: If what is learned does not begin with a positive number.
+
   Example:
     >>> constructor_arguments('learned:0.5'), constructor_arguments('1')
     ({'temperature': 0.5, 'learn_temperature': True}, {})
   """
   if not text.startswith(_LEARNED):
     return {}
-  initial = float(schedules.parse(text.removeprefix(_LEARNED))(0))
-  return {'temperature': initial, 'learn_temperature': True}
+  return {'temperature': _initial(text), 'learn_temperature': True}
+
+
+def _initial(text):
+  try:
+    value = float(text.removeprefix(_LEARNED))
+  except ValueError:
+    value = 0.0
+  if not 0 < value < math.inf:
+    raise ValueError(
+        f'Expected a schedule, or a positive number after {_LEARNED!r}; '
+        f'received {text!r}.'
+    )
+  return value
 
 
 def callbacks(

@@ -23,7 +23,9 @@ from experiments import estimator_measures
 from experiments.benchmarks import estimator_peers
 from experiments.benchmarks import timing
 
-_ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds over the alternatives.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 5, 'Rounds over the alternatives.', lower_bound=1
+)
 _SECONDS = flags.DEFINE_float('seconds', 0.2, 'Seconds of each in a round.')
 
 _SIZES = ((100, 20, 10), (100, 200, 2))

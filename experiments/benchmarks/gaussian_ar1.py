@@ -18,7 +18,9 @@ from experiments.benchmarks import timing
 
 tfd = tfp.distributions
 
-_ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds over the alternatives.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 5, 'Rounds over the alternatives.', lower_bound=1
+)
 _SECONDS = flags.DEFINE_float('seconds', 0.5, 'Seconds of each in a round.')
 
 _LENGTHS = (1024, 4096, 16384, 65536)

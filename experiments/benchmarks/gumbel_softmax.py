@@ -16,7 +16,9 @@ import tensorflow_probability as tfp
 import discrete_lvm as dlvm
 from experiments.benchmarks import timing
 
-_ROUNDS = flags.DEFINE_integer('rounds', 7, 'Rounds over the alternatives.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 7, 'Rounds over the alternatives.', lower_bound=1
+)
 _SECONDS = flags.DEFINE_float('seconds', 1.0, 'Seconds of each in a round.')
 _DRAWS = flags.DEFINE_integer('draws', 10, 'Samples in one call.')
 

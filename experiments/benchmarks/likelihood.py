@@ -23,7 +23,9 @@ import discrete_lvm as dlvm
 from experiments.benchmarks import memory
 from experiments.benchmarks import timing
 
-_ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds over the alternatives.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 5, 'Rounds over the alternatives.', lower_bound=1
+)
 _SECONDS = flags.DEFINE_float('seconds', 1.0, 'Seconds of each in a round.')
 _EXAMPLES = flags.DEFINE_integer(
     'examples', 10_000, 'Examples whose bound is to need little memory.'

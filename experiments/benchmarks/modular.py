@@ -29,7 +29,9 @@ import discrete_lvm as dlvm
 from experiments.benchmarks import memory
 from experiments.benchmarks import timing
 
-_ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds over the alternatives.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 5, 'Rounds over the alternatives.', lower_bound=1
+)
 _SECONDS = flags.DEFINE_float('seconds', 0.5, 'Seconds of each in a round.')
 
 _CLASSES = (27, 256, 1024, 4096)

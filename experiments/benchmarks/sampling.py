@@ -23,7 +23,9 @@ import tensorflow as tf
 import discrete_lvm as dlvm
 from experiments.benchmarks import timing
 
-_ROUNDS = flags.DEFINE_integer('rounds', 3, 'Rounds over the alternatives.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 3, 'Rounds over the alternatives.', lower_bound=1
+)
 _SECONDS = flags.DEFINE_float('seconds', 0.5, 'Seconds of each in a round.')
 _BATCH = flags.DEFINE_integer('batch', 4, 'Samples in one call.')
 _NETWORKS = flags.DEFINE_multi_enum(

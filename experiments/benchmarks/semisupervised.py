@@ -19,7 +19,9 @@ import discrete_lvm as dlvm
 from experiments import semi_supervised_networks
 from experiments.benchmarks import timing
 
-_ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds over the alternatives.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 5, 'Rounds over the alternatives.', lower_bound=1
+)
 _SECONDS = flags.DEFINE_float('seconds', 1.0, 'Seconds of each in a round.')
 _CLASSES = flags.DEFINE_list(
     'classes', ['5', '10', '100'], 'Numbers of classes, by commas.'

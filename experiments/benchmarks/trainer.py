@@ -16,6 +16,7 @@ what they are beside.
 """
 
 from collections.abc import Callable
+import functools
 import pathlib
 import tempfile
 
@@ -30,15 +31,33 @@ from experiments import shared_flags
 from experiments.benchmarks import mnist_model
 from experiments.benchmarks import timing
 
-_ROUNDS = flags.DEFINE_integer('rounds', 5, 'Rounds over the alternatives.')
-_STEPS = flags.DEFINE_integer('steps', 2000, 'Steps of each in a round.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 5, 'Rounds over the alternatives.', lower_bound=1
+)
+_STEPS = flags.DEFINE_integer(
+    'steps', 2000, 'Steps of each in a round: a multiple of 100.', lower_bound=1
+)
 _STEPS_PER_CALL = (1, 10, 100)
 
 
-@launch.one_line_errors
+@functools.partial(
+    launch.one_line_errors,
+    unused=shared_flags.all_but(
+        shared_flags.OUTPUT_DIR,
+        shared_flags.PRECISION,
+        shared_flags.STRATEGY,
+        shared_flags.NUM_REPLICAS,
+        shared_flags.TPU,
+    ),
+)
 def main(argv):
   """Prints the table."""
   del argv
+  if _STEPS.value % max(_STEPS_PER_CALL):
+    raise ValueError(
+        f'Expected --steps that are a multiple of {max(_STEPS_PER_CALL)}, the '
+        f'most in a call; received {_STEPS.value}.'
+    )
   images = mnist_model.random_images()
   # All workers have to take part wherever a weight is made.
   weights = mnist_model.build().trainable_variables

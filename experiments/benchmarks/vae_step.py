@@ -18,7 +18,9 @@ import discrete_lvm as dlvm
 from experiments.benchmarks import mnist_model
 from experiments.benchmarks import timing
 
-_ROUNDS = flags.DEFINE_integer('rounds', 7, 'Rounds over the alternatives.')
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 7, 'Rounds over the alternatives.', lower_bound=1
+)
 _SECONDS = flags.DEFINE_float('seconds', 2.0, 'Seconds of each in a round.')
 _STEPS = flags.DEFINE_integer('steps', 50, 'Training steps in one call.')
 

@@ -154,6 +154,10 @@ class ExportTest(binary.BinaryTestCase):
         export, output_dir=str(run_dir), export_dir=str(file)
     )
     self.assertIn(f'received the file {file}', error)
+    error = self.run_failing(
+        export, output_dir=str(run_dir), export_dir=str(file / 'below')
+    )
+    self.assertIn(f"Not a directory: '{file}/below'", error)
 
     # That of a sweep, of a run that has no results yet, of nothing, and none.
     message = 'Expected an --output_dir of a finished run, with results.json'

@@ -131,6 +131,23 @@ class LaunchLocalTest(parameterized.TestCase):
     self.assertIn('gave up after 1 restarts', stderr.splitlines()[-1])
     self.assertLen(self.read_starts('worker_0'), 2)
 
+  def test_gives_up_at_once(self):
+    status, _, stderr = self.finish('sys.exit(3)', '--max_restarts=0')
+    self.assertEqual(status, 1)
+    self.assertNotIn('Restarting', stderr)
+    self.assertRegex(
+        stderr.splitlines()[-1],
+        'worker . ended by status 3.*gave up after 0 restarts',
+    )
+
+  def test_a_log_dir_that_is_a_file(self):
+    path = self.directory / 'logs'
+    path.write_text('')
+    process = self.launch('')
+    _, stderr = process.communicate(timeout=60)
+    self.assertEqual(process.returncode, 1)
+    self.assertRegex(stderr, f'^Error: .*File exists: .{path}.\n$')
+
   def test_starts_one_worker_of_a_parameter_server_again(self):
     program = """
         if name == 'worker_1' and num_starts == 1:

@@ -108,6 +108,11 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
         '--units, which it does not.\n',
     )
 
+  def test_seeds_are_not_negative(self):
+    for name in ('seed', 'data_seed'):
+      with self.assertRaises(flags.IllegalFlagValueError):
+        flags.FLAGS[name].parse('-1')
+
   def test_keeps_the_traceback_of_our_own_faults(self):
     @launch.one_line_errors
     def main(argv):

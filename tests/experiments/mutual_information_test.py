@@ -1,5 +1,7 @@
 import json
 import math
+import pathlib
+import warnings
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -10,6 +12,7 @@ import tensorflow as tf
 import discrete_lvm as dlvm
 from experiments import correlated_gaussians
 from experiments import mutual_information
+from experiments import mutual_information_pictures
 from tests.experiments import binary
 
 
@@ -30,6 +33,14 @@ class MutualInformationTest(binary.BinaryTestCase, parameterized.TestCase):
 
   def stairs(self, run):
     return self.results(run)['stairs']
+
+  def test_draws_one_interpolation_without_a_warning(self):
+    stair = {'information': 1.0, 'mean': 0.5, 'standard_deviation': 1.0}
+    path = pathlib.Path(self.get_temp_dir()) / 'curve.png'
+    with warnings.catch_warnings():
+      warnings.simplefilter('error')
+      for alpha in (0.0, 0.5, 1.0):
+        mutual_information_pictures.alpha_curve(path, {alpha: [stair]}, '')
 
   def test_measures_and_resumes_between_stairs(self):
     printed = self.run_main(mutual_information)

@@ -35,7 +35,14 @@ class TemperaturesTest(parameterized.TestCase):
     self.assertEqual(float(estimators[0].temperature), 0.75)
     self.assertEqual(temperatures.callbacks(estimators, None), [])
 
-  @parameterized.parameters('learned:', 'learned:0', 'learned:fast', '-1')
+  @parameterized.parameters(
+      'learned:',
+      'learned:0',
+      'learned:fast',
+      'learned:inf',
+      'learned:exponential:initial=1,rate=1e-3',
+      '-1',
+  )
   def test_rejects(self, text):
     with self.assertRaisesRegex(ValueError, 'Expected a schedule'):
       temperatures.parse(text, 10)
