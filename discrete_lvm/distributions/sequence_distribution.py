@@ -34,7 +34,8 @@ def code_log_prob(x, logits, name='code_log_prob'):
   """
   with tf.name_scope(name):
     log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
-    x = tf.saturate_cast(x, tf.int32)
+    # By way of 64 bits, as there are no kernels for unsigned 32.
+    x = tf.saturate_cast(tf.cast(x, tf.int64), tf.int32)
     rows = tf.reshape(log_p, [-1, log_p.shape[-1]])
     # Indices broadcast at no cost, where rows of K would take memory.
     row = tf.reshape(tf.range(tf.shape(rows)[0]), tf.shape(log_p)[:-1])

@@ -79,7 +79,7 @@ class TargetRate(rate_control.RateControl):
     for name, value in (('target', target), ('initial_weight', initial_weight)):
       if not 0 < value < math.inf:
         raise ValueError(
-            f'Expected a positive `{name}` below inf; received {value}.'
+            f'Expected a finite, positive `{name}`; received {value}.'
         )
     self.target = target
     self._initial_weight = initial_weight
