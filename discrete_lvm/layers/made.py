@@ -271,29 +271,39 @@ class MADE(keras.layers.Layer):
     if not token.dtype.is_integer:
       token = self._convert(token)
     sums = list(sums)
+    split_inputs = [self._length, self._num_channels, -1]
+    split_outputs = [-1, self._length, self.num_outputs]
     for i in range(last):
-      kernel = self._convert(self._masked_layers[i].masked_kernel())
       if i:
         # The units of degree `index` have just received their last input.
         units, exists = (tf.gather(x, index) for x in self._units[i - 1])
         values = self.activation(tf.gather(sums[i - 1], units, axis=-1))
         values = _keep(exists, values)
-        update = tf.tensordot(values, tf.gather(kernel, units), axes=1)
+        kernel = self._kernel(i, lambda x, rows=units: tf.gather(x, rows))
+        update = tf.tensordot(values, kernel, axes=1)
       else:
-        kernel = tf.reshape(kernel, [self._length, self._num_channels, -1])
-        update = token_embedding.embed(token, tf.gather(kernel, previous))
+        kernel = self._kernel(
+            i, lambda x: tf.gather(tf.reshape(x, split_inputs), previous)
+        )
+        update = token_embedding.embed(token, kernel)
         update = _keep(index > 0, update)
       sums[i] += _keep(self._degrees[i + 1] >= index, update)
     values = self.activation(sums[last - 1])
     values = _keep(self._degrees[last] <= index, values)
-    kernel = self._convert(self._masked_layers[last].masked_kernel())
-    kernel = tf.reshape(kernel, [-1, self._length, self.num_outputs])
-    outputs = tf.tensordot(values, tf.gather(kernel, position, axis=1), axes=1)
+    kernel = self._kernel(
+        last,
+        lambda x: tf.gather(tf.reshape(x, split_outputs), position, axis=1),
+    )
+    outputs = tf.tensordot(values, kernel, axes=1)
     outputs += tf.gather(self._split_positions(sums[last]), position, axis=-2)
     return (
         tf.cast(outputs, self.compute_dtype),
         MADEState(index + 1, tuple(sums)),
     )
+
+  def _kernel(self, i, select):
+    """Returns the part of a kernel that a step needs, masked."""
+    return self._convert(self._masked_layers[i].masked_kernel(select))
 
   def _convert(self, x):
     return tf.cast(tf.convert_to_tensor(x), self.variable_dtype)

@@ -107,11 +107,15 @@ class MaskedDense(keras.layers.Layer):
       outputs += tf.convert_to_tensor(self.bias)
     return self.activation(outputs)
 
-  def masked_kernel(self):
-    """Returns the kernel as it acts, shape `[input_dim, units]`."""
-    kernel = tf.convert_to_tensor(self.kernel)
+  def masked_kernel(self, select=tf.identity):
+    """Returns the kernel as it acts, shape `[input_dim, units]`.
+
+    Args:
+      select: Picks the part that is needed, from the kernel and from the mask.
+    """
+    kernel = select(tf.convert_to_tensor(self.kernel))
     # Not a product with the mask, which would let inf and NaN through.
-    return tf.where(self._mask, kernel, tf.zeros_like(kernel))
+    return tf.where(select(self._mask), kernel, tf.zeros_like(kernel))
 
   def get_config(self):
     return {

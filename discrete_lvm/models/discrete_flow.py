@@ -156,10 +156,9 @@ class DiscreteFlow(model.Model):
     """Makes the distribution of the data, for TFP.
 
     It reports the weights that are trainable in `trainable_variables`, and has
-    no moments, mode or entropy. TFP keeps results: outside
-    of a `tf.function`, the `log_prob` of a sample is that of the weights as
-    they were when it was drawn from the same object. The methods of the model
-    keep none.
+    no moments, mode or entropy. TFP keeps results: outside of a `tf.function`,
+    the `log_prob` of a sample is that of the weights as they were when it was
+    drawn from the same object. The methods of the model keep none.
 
     Args:
       context: Floating `Tensor`, shape `[..., length, features]`; its leading
