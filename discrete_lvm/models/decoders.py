@@ -118,7 +118,8 @@ class PixelDecoder(Decoder):
     causal_network: From images `[batch, H, W, 1]`, in [-1, 1], and `context=`
       `[batch, H, W, F]` to the parameters of the likelihood at each pixel, of
       which it has seen those before: `layers.GatedPixelCNN`.
-    likelihood: As for `IndependentDecoder`.
+    likelihood: As for `IndependentDecoder`; of 'categorical', pixels are
+      integers.
     pixel_range: The least and the greatest value of a pixel of the data, which
       are scaled to [-1, 1] for the causal network.
     **kwargs: Arguments of `keras.layers.Layer`.
@@ -177,6 +178,7 @@ class PixelDecoder(Decoder):
         [height, width, 1],
         context=context,
         preprocess=lambda x: (2 * x - (low + high)) / (high - low),
+        dtype=likelihoods.event_dtype(self._distribution),
     )
 
   def get_config(self):

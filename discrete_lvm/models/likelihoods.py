@@ -92,6 +92,18 @@ def get(likelihood: str | Likelihood) -> Likelihood:
   return LIKELIHOODS[likelihood]
 
 
+def event_dtype(likelihood: Likelihood) -> tf.DType:
+  """Returns the type of data that a likelihood has as events.
+
+  Args:
+    likelihood: A function from outputs to a distribution.
+
+  Returns:
+    int32 for `categorical`, else float32, which grey levels may be.
+  """
+  return tf.int32 if likelihood is categorical else tf.float32
+
+
 def independent(
     distribution: tfd.Distribution, batch_ndims: int
 ) -> tfd.Independent:
@@ -155,6 +167,8 @@ def point_estimate(distribution: tfd.Independent) -> tf.Tensor:
 
 
 def _has_classes(distribution):
+  if isinstance(distribution, distributions.Autoregressive):
+    return distribution.dtype.is_integer
   return isinstance(distribution, tfd.Independent) and isinstance(
       distribution.distribution, tfd.Categorical
   )

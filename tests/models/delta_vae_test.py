@@ -52,7 +52,7 @@ def _auxiliary_prior(num_outputs=2 * (1 + 2 * DIM)):
   )
 
 
-def _pixel_decoder():
+def _pixel_decoder(num_outputs=1, **kwargs):
   network = keras.Sequential(
       [
           keras.layers.Flatten(),
@@ -61,7 +61,9 @@ def _pixel_decoder():
       ]
   )
   return models.PixelDecoder(
-      network, layers.GatedPixelCNN(1, units=8, num_layers=2, seed=0)
+      network,
+      layers.GatedPixelCNN(num_outputs, units=8, num_layers=2, seed=0),
+      **kwargs,
   )
 
 
@@ -288,6 +290,19 @@ class DeltaVAETest(tf.test.TestCase, parameterized.TestCase):
     ):
       with self.assertRaisesRegex(ValueError, f'from latents to {shape}'):
         decoder.build((None, LENGTH, DIM))
+
+  def test_pixels_of_classes_are_integers(self):
+    decoder = _pixel_decoder(3, likelihood='categorical', pixel_range=(0, 2))
+    model = _make(decoder=decoder)
+    images = np.random.default_rng(0).integers(3, size=[6, 4, 3, 1])
+    model.build(images.shape)
+    sample = model.sample(5, seed=0)
+    self.assertEqual(sample.dtype, tf.int32)
+    self.assertAllInSet(sample, [0, 1, 2])
+    distortion = model.loss_terms(images, seed=0)['distortion']
+    self.assertAllInRange(distortion, 12 * 0.1, 12 * 10.0)
+    with self.assertRaisesRegex(ValueError, 'Expected integer data'):
+      model.loss_terms(images + 0.5, seed=0)
 
   def test_rejects_data_that_would_broadcast(self):
     network = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
