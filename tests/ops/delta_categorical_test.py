@@ -55,6 +55,32 @@ class DeltaCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(y.numpy()[slack], logits[slack])
     self.assertAllInRange(tape.gradient(value, x).numpy(), -3.0, 3.0)
 
+  @parameterized.product(
+      prior=(np.zeros(3), np.zeros(256), PRIOR), delta=(1e-6, 1e-4, 1e-2)
+  )
+  def test_rounding_takes_nothing_of_a_small_delta(self, prior, delta):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=[2000, len(prior)])
+    logits = prior + noise * np.exp(rng.uniform(-12, 2, size=[2000, 1]))
+    kl = _kl(ops.delta_categorical(np.float32(logits), delta, prior), prior)
+    self.assertGreaterEqual(kl.min(), np.float32(delta))
+    excess = kl[_kl(logits, prior) < delta] / delta - 1
+    self.assertLess(excess.max(), 1e-6 / math.sqrt(delta))
+
+  @parameterized.product(jit_compile=(False, True), value=(math.nan, math.inf))
+  def test_logits_that_are_no_numbers_stay_visible(self, jit_compile, value):
+    function = tf.function(ops.delta_categorical, jit_compile=jit_compile)
+    y = function(tf.constant([[value, 0, 0, 0], [1, 0, 0, 0]]), 0.5)
+    self.assertAllEqual(np.isnan(y), [[True] * 4, [False] * 4])
+
+  def test_takes_variables(self):
+    delta, prior = tf.Variable(0.3), tf.Variable(PRIOR)
+    logits = np.zeros_like(PRIOR)
+    self.assertAllClose(
+        ops.delta_categorical(logits, delta, prior),
+        ops.delta_categorical(logits, 0.3, PRIOR),
+    )
+
   def test_ties_go_to_the_first_class(self):
     y = tf.nn.softmax(ops.delta_categorical(tf.zeros([4]), 0.5)).numpy()
     self.assertEqual(y.argmax(), 0)
@@ -174,6 +200,9 @@ class DeltaCategoricalTest(tf.test.TestCase, parameterized.TestCase):
       ops.delta_categorical(tf.zeros([2]), 0.5, [0.0, -math.inf])
     with self.assertRaisesRegex(ValueError, r'\[..., 3\]; received'):
       ops.delta_categorical(tf.zeros([3]), 0.5, [0.0, 1.0])
+    for shape in ([4, 1], [2], [1, 4]):
+      with self.assertRaisesRegex(ValueError, r'broadcasts to \(4,\); rec'):
+        ops.delta_categorical(tf.zeros([4, 3]), tf.fill(shape, 0.5))
     with self.assertRaisesRegex(ValueError, 'static K of at least 2'):
       ops.delta_categorical(tf.zeros([1]), 0.0)
 
