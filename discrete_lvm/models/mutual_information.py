@@ -23,6 +23,8 @@ _BOUNDS: dict[str, Callable[..., tf.Tensor]] = {
     'tuba': objectives.tuba_bound,
 }
 _WITH_BASELINE = ('interpolated', 'tuba')
+# In nats; finite in the sum over a batch, too.
+_LEAST_LOGGED = -1e30
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -40,7 +42,9 @@ class MutualInformation(model.Model):
       `scores[i, j] = f(x_j, y_i)`, such as `layers.SeparableCritic`.
     bound: 'donsker_varadhan', 'info_nce', 'interpolated', 'jensen_shannon',
       'nwj' or 'tuba': that of `objectives` which is maximised and reported. The
-      critic of 'jensen_shannon' maximises `jensen_shannon_objective`.
+      critic of 'jensen_shannon' maximises `jensen_shannon_objective`, and where
+      that is finite and the exponential of the bound overflows, its loss is
+      1e30.
     log_baseline: Keras layer from y to `[K]`, such as `layers.LogBaseline`, for
       'tuba', and if wanted for 'interpolated'.
     alpha: Number from 0 to 1, for 'interpolated' alone.
@@ -158,10 +162,15 @@ class MutualInformation(model.Model):
   def _loss_terms(self, batch, training, seed):
     scores, bound = self._scores_and_bound(batch, training)
     if self.bound_name == 'jensen_shannon':
-      # The value to report, with the gradient to follow.
-      bound = ops.straight_through(
-          bound, objectives.jensen_shannon_objective(scores)
+      objective = objectives.jensen_shannon_objective(scores)
+      # An overflow of what is only reported must not end the training.
+      reported = tf.where(
+          tf.math.is_finite(objective),
+          tf.maximum(bound, _LEAST_LOGGED),
+          objective,
       )
+      # The value to report, with the gradient to follow.
+      bound = ops.straight_through(reported, objective)
     size = tf.shape(scores)[:1]
     bound = tf.where(size[0] > 1, bound, tf.zeros_like(bound))
     return {'negative_bound': tf.fill(size, -bound)}

@@ -77,6 +77,31 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
       if bound != 'info_nce':
         self.assertGreater(tf.reduce_max(tf.abs(actual)), 0.0)
 
+  def test_an_overflow_of_what_is_reported_does_not_end_the_training(self):
+    critic = layers.BilinearCritic(
+        kernel_initializer=keras.initializers.Constant(1.0)
+    )
+    model = models.MutualInformation(critic, 'jensen_shannon')
+    x = np.array([[12], [1], [1], [1]], np.float32)
+    y = np.array([[1], [12], [1], [1]], np.float32)
+    # A score of 144, whose exponential float32 does not hold.
+    self.assertEqual(model.bound((x, y)), -np.inf)
+    with tf.GradientTape() as tape:
+      loss = model.loss_terms((x, y))['negative_bound']
+    self.assertAllEqual(loss, np.full(4, 1e30, np.float32))
+    (gradient,) = tape.gradient(loss, model.trainable_variables)
+    self.assertGreater(gradient, 0)
+    data = tf.data.Dataset.from_tensors((x, y)).repeat()
+    trainer = training.Trainer(
+        model, keras.optimizers.SGD(1e-3), self.get_temp_dir()
+    )
+    trainer.fit(lambda step: data.skip(step), 3)
+    self.assertLess(tf.reduce_max(model((x, y))), 144)
+    # What the critic cannot survive still ends it.
+    infinite = np.array([[np.inf], [1], [1], [1]], np.float32)
+    loss = model.loss_terms((infinite, y))['negative_bound']
+    self.assertFalse(np.isfinite(loss).any())
+
   def test_fit_raises_the_bound_and_evaluate_has_its_error(self):
     model = _model('info_nce')
     model.compile(training.FusedAdam(3e-2))
