@@ -193,7 +193,8 @@ def _tpu(tpu):
     tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
     return tf.distribute.TPUStrategy(resolver)
-  except (ValueError, RuntimeError, tf.errors.OpError) as error:
+  # Its address is asked for over HTTP, which fails outside of the cloud.
+  except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
     raise ValueError(
         f'Expected a TPU that can be reached; received {tpu!r} '
         f'({str(error).strip().splitlines()[0]}).'

@@ -1,6 +1,7 @@
 import json
 import os
 from unittest import mock
+import urllib.error
 
 from absl.testing import parameterized
 import tensorflow as tf
@@ -83,6 +84,15 @@ class GetStrategyTest(tf.test.TestCase, parameterized.TestCase):
   def test_refuses(self, name, arguments, cluster, message):
     with _environment(cluster), self.assertRaisesRegex(ValueError, message):
       training.get_strategy(name, **arguments)
+
+  def test_tpu_that_is_not_found(self):
+    resolvers = tf.distribute.cluster_resolver
+    offline = urllib.error.URLError('Name or service not known')
+    with mock.patch.object(
+        resolvers, 'TPUClusterResolver', side_effect=offline
+    ):
+      with self.assertRaisesRegex(ValueError, "a TPU.*received 'nowhere'.*not"):
+        training.get_strategy('tpu', tpu='nowhere')
 
   @parameterized.parameters(
       'not JSON',
