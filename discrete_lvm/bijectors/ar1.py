@@ -7,6 +7,7 @@ from tensorflow_probability.python.internal import tensor_util
 from discrete_lvm import ops
 from discrete_lvm.ops import ar1
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 
 tfb = tfp.bijectors
 
@@ -29,6 +30,8 @@ class AR1(tfb.AutoCompositeTensorBijector):
     ValueError: If `alpha` has no dimension or is statically not in (-1, 1), if
       a sequence is of another `dim`, or in `forward`, if its length is not
       static.
+    tf.errors.InvalidArgumentError: If a sequence is of another `dim` that is
+      not static.
 
   Example:
     >>> bijector = dlvm.bijectors.AR1([.6])
@@ -75,23 +78,25 @@ class AR1(tfb.AutoCompositeTensorBijector):
     }
 
   def _forward(self, x):
-    self._check_dim(x)
+    x = self._checked(x)
     return ops.ar1_from_innovations(x, tf.convert_to_tensor(self._alpha))
 
   def _inverse(self, y):
-    self._check_dim(y)
+    y = self._checked(y)
     return ops.ar1_innovations(y, tf.convert_to_tensor(self._alpha))
 
   def _forward_log_det_jacobian(self, x):
-    self._check_dim(x)
+    x = self._checked(x)
     alpha, _ = floats.common_floats(self._alpha, x)
     log_noise_scale = ar1.log_noise_variance(alpha) / 2
     num_jumps = tf.cast(tf.shape(x)[-2] - 1, alpha.dtype)
     return num_jumps * tf.reduce_sum(log_noise_scale, axis=-1)
 
-  def _check_dim(self, x):
-    if not x.shape[-1:].is_compatible_with(self._alpha.shape[-1:]):
+  def _checked(self, x):
+    dim = self._alpha.shape[-1:]
+    if not x.shape[-1:].is_compatible_with(dim):
       raise ValueError(
           'Expected a sequence of shape [..., length, '
           f'{self._alpha.shape[-1]}]; received shape {x.shape}.'
       )
+    return shapes.ensure_last(x, dim)

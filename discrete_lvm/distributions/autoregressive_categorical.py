@@ -9,6 +9,7 @@ from discrete_lvm.distributions import sequence_distribution
 from discrete_lvm.ops import centering
 from discrete_lvm.ops import conditioners
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 from discrete_lvm.ops import temperatures
 
 
@@ -62,8 +63,9 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
       the conditioner returns other than `K` channels; if an event is of another
       shape; or in `sample`, if `temperature` is no positive scalar, `top_k` is
       below 1 or `top_p` not in (0, 1].
-    tf.errors.InvalidArgumentError: Under `validate_args`, if a token is not
-      one-hot, or no code in `[0, K)`.
+    tf.errors.InvalidArgumentError: If an event is of another shape that is not
+      static; under `validate_args`, if a token is not one-hot, or no code in
+      `[0, K)`.
 
   Example:
     >>> made = dlvm.layers.MADE(num_outputs=3, hidden_units=[16], seed=0)
@@ -136,7 +138,7 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
     with self._name_and_control_scope(name):
       x = tf.convert_to_tensor(x, dtype_hint=self.dtype)
       with tf.control_dependencies(self._sample_control_dependencies(x)):
-        return self._token_logits(tf.identity(x))
+        return self._token_logits(shapes.ensure_last(x, self.event_shape))
 
   def _token_logits(self, x):
     return self._checked(self._conditioner(self._conditioner.events.check(x)))

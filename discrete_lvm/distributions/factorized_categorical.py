@@ -35,8 +35,9 @@ class FactorizedCategorical(
     ValueError: If `logits` is not floating or its `length` or `K` not static,
       if `dtype` is neither floating nor an integer type that holds the codes,
       or if an event is of another shape.
-    tf.errors.InvalidArgumentError: Under `validate_args`, if logits are NaN,
-      +inf or all -inf, or if a token is not one-hot, or no code in `[0, K)`.
+    tf.errors.InvalidArgumentError: If an event is of another shape that is not
+      static; under `validate_args`, if logits are NaN, +inf or all -inf, or if
+      a token is not one-hot, or no code in `[0, K)`.
 
   Example:
     >>> d = dlvm.distributions.FactorizedCategorical(

@@ -12,6 +12,7 @@ from discrete_lvm import ops
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.ops import ar1
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 
 tfd = tfp.distributions
 
@@ -44,8 +45,8 @@ class GaussianAR1(distribution.AutoCompositeTensorDistribution):
       not in (-1, 1), if `length` is below 1, or if an event or a `q` is of
       another shape.
     NotImplementedError: For the KL from another `tfd.Independent`.
-    tf.errors.InvalidArgumentError: Under `validate_args`, if `alpha` is not in
-      (-1, 1).
+    tf.errors.InvalidArgumentError: If an event is of another shape that is not
+      static; under `validate_args`, if `alpha` is not in (-1, 1).
 
   Example:
     >>> p = dlvm.distributions.GaussianAR1(tf.fill([1], .95), length=16)
@@ -131,6 +132,7 @@ class GaussianAR1(distribution.AutoCompositeTensorDistribution):
       raise ValueError(
           f'Expected events of shape {self.event_shape}; received {x.shape}.'
       )
+    x = shapes.ensure_last(x, self.event_shape)
     innovations = ops.ar1_innovations(x, tf.cast(self._alpha, self.dtype))
     squares = tf.reduce_sum(tf.square(innovations), axis=[-2, -1])
     return self._log_normalizer() - squares / 2

@@ -39,9 +39,9 @@ class OneHotCategorical(one_hot_distribution.OneHotDistribution):
     ValueError: If not exactly one of `logits` and `probs` is given, if the
       given one is not floating or has no static `K` of at least 1, or if the
       last axis of an event is not `K`.
-    tf.errors.InvalidArgumentError: Under `validate_args`, if logits are NaN,
-      +inf or all -inf, if `probs` are negative or do not sum to one, or if an
-      event is not one-hot.
+    tf.errors.InvalidArgumentError: If the last axis of an event is not `K`, and
+      not static; under `validate_args`, if logits are NaN, +inf or all -inf, if
+      `probs` are negative or do not sum to one, or if an event is not one-hot.
 
   Example:
     >>> d = dlvm.distributions.OneHotCategorical(probs=[.5, .25, .25])

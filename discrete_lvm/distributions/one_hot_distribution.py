@@ -10,6 +10,7 @@ from discrete_lvm import ops
 from discrete_lvm.distributions import logits_or_probs
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 
 
 class OneHotDistribution(
@@ -26,7 +27,9 @@ class OneHotDistribution(
 
   Raises:
     ValueError: If not exactly one of `logits` and `probs` is given, or the
-      given one is not floating or has no static `K` of at least 1.
+      given one is not floating or has no static `K` of at least 1, or if the
+      last axis of an event is not `K`.
+    tf.errors.InvalidArgumentError: If it is not, and not static.
   """
 
   def __init__(self, logits, probs, **kwargs):
@@ -49,6 +52,7 @@ class OneHotDistribution(
     return floats.at_least_float32(self._logits)
 
   def _log_prob(self, x):
+    x = shapes.ensure_last(x, self.event_shape)
     return ops.one_hot_log_prob(x, self._float_logits())
 
   def _entropy(self):

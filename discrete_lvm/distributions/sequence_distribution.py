@@ -9,6 +9,7 @@ from tensorflow_probability.python.distributions import distribution
 from discrete_lvm import ops
 from discrete_lvm.ops import assertions
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 
 
 def code_log_prob(x, logits, name='code_log_prob'):
@@ -65,8 +66,9 @@ class SequenceDistribution(
     ValueError: If `length` or `num_classes` is below 1, if `dtype` is neither
       floating nor an integer type that holds the codes, or if an event is of
       another shape.
-    tf.errors.InvalidArgumentError: Under `validate_args`, if a token is not
-      one-hot, or no code in `[0, K)` (not under XLA, which drops assertions).
+    tf.errors.InvalidArgumentError: If an event is of another shape that is not
+      static; under `validate_args`, if a token is not one-hot, or no code in
+      `[0, K)` (not under XLA, which drops assertions).
   """
 
   def __init__(self, length, num_classes, dtype, **kwargs):
@@ -102,6 +104,7 @@ class SequenceDistribution(
     """Returns logits, `[..., length, K]`, that broadcast to the tokens."""
 
   def _log_prob(self, x):
+    x = shapes.ensure_last(x, self.event_shape)
     logits = self._token_logits(x)
     if self.dtype.is_integer:
       log_prob = code_log_prob(x, logits)

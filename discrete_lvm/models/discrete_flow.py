@@ -17,6 +17,7 @@ from discrete_lvm.models import flow_stack
 from discrete_lvm.models import model
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
+from discrete_lvm.ops import shapes
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -67,6 +68,8 @@ class DiscreteFlow(model.Model):
   Raises:
     ValueError: If an argument is not one of these, if data are of another
       shape, or as the flows and the base raise.
+    tf.errors.InvalidArgumentError: If data are of another shape that is not
+      static.
 
   Example:
     >>> made = lambda num_outputs, seed: dlvm.layers.MADE(
@@ -338,14 +341,14 @@ class DiscreteFlow(model.Model):
   def _as_one_hot(self, x):
     """Returns one-hot events, and which of them are in the event space."""
     x = tf.convert_to_tensor(x)
-    shape = [self.length, self.num_classes]
+    shape = tf.TensorShape([self.length, self.num_classes])
     if x.dtype.is_integer and x.shape[-1:].is_compatible_with(shape[:1]):
       # A type of 8 bits may not hold K.
-      x = tf.cast(x, tf.int64)
+      x = tf.cast(shapes.ensure_last(x, shape[:1]), tf.int64)
       in_range = (x >= 0) & (x < self.num_classes)
       return tf.one_hot(x, self.num_classes), tf.reduce_all(in_range, axis=-1)
     if x.dtype.is_floating and x.shape[-2:].is_compatible_with(shape):
-      return tf.cast(x, tf.float32), True
+      return tf.cast(shapes.ensure_last(x, shape), tf.float32), True
     raise ValueError(
         f'Expected one-hot events, floating of shape [..., {self.length}, '
         f'{self.num_classes}], or integer codes [..., {self.length}]; received '

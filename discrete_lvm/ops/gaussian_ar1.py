@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from discrete_lvm.ops import ar1
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 from discrete_lvm.ops import standard_normal
 
 
@@ -34,6 +35,8 @@ def gaussian_ar1_kl(
     ValueError: If `loc` and `scale` have fewer than two dimensions or a static
       length of 0, if the shapes do not match, or if `alpha` is statically not
       in (-1, 1).
+    tf.errors.InvalidArgumentError: If the dim of `loc` is not static and not
+      that of `alpha`, or the other way round.
 
   Example:
     >>> scale = dlvm.ops.ar1_optimal_scale([.95], length=16)
@@ -75,6 +78,7 @@ def gaussian_ar1_kl_terms(
 
   Raises:
     ValueError: As `gaussian_ar1_kl` raises.
+    tf.errors.InvalidArgumentError: As `gaussian_ar1_kl` raises.
 
   Example:
     >>> terms = gaussian_ar1_kl_terms(tf.zeros([3, 1]), tf.ones([3, 1]), .6)
@@ -85,7 +89,7 @@ def gaussian_ar1_kl_terms(
     ar1.check_alpha(alpha)
     loc, scale, alpha = floats.common_floats(loc, scale, alpha)
     loc, scale = _broadcast(loc, scale)
-    alpha = _align(alpha, loc.shape)
+    loc, alpha = _align(loc, alpha)
     noise_variance = (1 - alpha) * (1 + alpha)
     noise_scale = tf.sqrt(noise_variance)
     first = standard_normal.standard_normal_kl(
@@ -122,14 +126,19 @@ def _broadcast(loc, scale):
   )
 
 
-def _align(alpha, shape):
-  """Shapes `alpha` to broadcast against `[..., length, dim]`."""
+def _align(loc, alpha):
+  """Returns both, `alpha` to broadcast against `[..., length, dim]`."""
   if alpha.shape.rank == 0:
-    return alpha
-  dims = (alpha.shape[-1], shape[-1])
+    return loc, alpha
+  dims = (alpha.shape[-1], loc.shape[-1])
   if None not in dims and dims[0] not in (1, dims[1]):
     raise ValueError(
         f'Expected `alpha` of shape [], [..., 1] or [..., {dims[1]}]; received '
         f'shape {alpha.shape}.'
     )
-  return alpha[..., tf.newaxis, :]
+  # Checked in the run where one is not static: a dim of 1 would broadcast.
+  if dims[0] not in (None, 1):
+    loc = shapes.ensure_last(loc, alpha.shape[-1:])
+  if dims[1] == 1:
+    alpha = shapes.ensure_last(alpha, loc.shape[-1:])
+  return loc, alpha[..., tf.newaxis, :]

@@ -58,3 +58,23 @@ def check_same_last(
         f'Expected `{name}` whose shape ends with {expected}; received '
         f'{x.shape}.'
     )
+
+
+def ensure_last(x: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
+  """Returns a tensor once its last axes are of a shape.
+
+  Args:
+    x: `Tensor`, whose static shape has passed a check.
+    shape: `TensorShape`, static.
+
+  Returns:
+    `x`, whose axes are checked in the run where they are not static: one of
+    size 1 would broadcast.
+
+  Example:
+    >>> from discrete_lvm.ops import shapes
+    >>> shape = tf.TensorShape([2, 3])
+    >>> shapes.ensure_last(tf.zeros([5, 2, 3]), shape).shape
+    TensorShape([5, 2, 3])
+  """
+  return tf.ensure_shape(x, x.shape[: -shape.rank] + shape)

@@ -71,6 +71,17 @@ class AR1Test(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, rf'length, 3\].*\(5, {dim}\)'):
         method(x)
 
+  def test_rejects_sequences_of_another_dim_in_the_run(self):
+    bijector = bijectors.AR1(ALPHA)
+    for method in (bijector.forward, bijector.inverse):
+      method = tf.function(
+          lambda x, method=method: method(x),
+          input_signature=[tf.TensorSpec([5, None], tf.float64)],
+      )
+      self.assertEqual(method(tf.ones([5, 3], tf.float64)).shape[-1], 3)
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        method(tf.ones([5, 1], tf.float64))
+
 
 if __name__ == '__main__':
   tf.test.main()

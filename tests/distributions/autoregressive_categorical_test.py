@@ -443,6 +443,15 @@ class AutoregressiveCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaises(NotImplementedError):
       d.kl_divergence(d)
 
+  def test_rejects_events_of_another_length_in_the_run(self):
+    d = _distribution(layers.CausalLSTM(_NUM_CLASSES, [8], seed=0))
+    spec = tf.TensorSpec([None, None, _NUM_CLASSES])
+    for method in (d.log_prob, d.conditional_logits):
+      method = tf.function(method, input_signature=[spec])
+      self.assertLen(method(_all_one_hot()), _NUM_CLASSES**_LENGTH)
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        method(_all_one_hot()[:, :2])
+
   def test_checks_values_when_asked(self):
     d = _distribution(_network(), validate_args=True)
     with self.assertRaisesRegex(tf.errors.InvalidArgumentError, 'one-hot'):

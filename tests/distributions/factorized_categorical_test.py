@@ -160,6 +160,21 @@ class FactorizedCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(tf.errors.InvalidArgumentError, '`logits`'):
       d.entropy()
 
+  @parameterized.parameters(
+      ([None, None, 3], 'float32', [2, 1, 3]),
+      ([None, 4, None], 'float32', [2, 4, 1]),
+      ([None, None], 'int32', [2, 1]),
+  )
+  def test_rejects_events_of_another_shape_in_the_run(self, spec, dtype, shape):
+    d = FactorizedCategorical(tf.zeros([4, 3]), dtype=dtype)
+    log_prob = tf.function(
+        d.log_prob, input_signature=[tf.TensorSpec(spec, dtype)]
+    )
+    x = d.sample(2, seed=[0, 1])
+    self.assertAllClose(log_prob(x), d.log_prob(x))
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      log_prob(tf.zeros(shape, dtype))
+
   def test_kl_rejects_events_of_another_shape(self):
     q = FactorizedCategorical(tf.zeros([3, 4]))
     for shape in ([1, 4], [3, 2]):

@@ -175,6 +175,18 @@ class GaussianAR1Test(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(NotImplementedError, 'one of `Laplace`'):
       tfd.kl_divergence(q, p)
 
+  @parameterized.parameters(
+      ([None, None, 2], [3, 8, 2]), ([None, 16, None], [3, 16, 1])
+  )
+  def test_rejects_events_of_another_shape_in_the_run(self, spec, shape):
+    p = GaussianAR1([0.5, 0.9], 16)
+    log_prob = tf.function(p.log_prob, input_signature=[tf.TensorSpec(spec)])
+    self.assertAllClose(
+        log_prob(tf.ones([3, 16, 2]))[0], p.log_prob(tf.ones([16, 2]))
+    )
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      log_prob(tf.ones(shape))
+
   def test_checks_a_variable_at_each_use(self):
     alpha = tf.Variable([0.5])
     p = GaussianAR1(alpha, 3, validate_args=True)

@@ -287,6 +287,15 @@ class OneHotCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'static K'):
       run([0.0, 1.0])
 
+  def test_rejects_events_of_another_k_in_the_run(self):
+    d = OneHotCategorical(tf.zeros([3]))
+    log_prob = tf.function(
+        d.log_prob, input_signature=[tf.TensorSpec([None, None])]
+    )
+    self.assertAllClose(log_prob(tf.eye(3)), d.log_prob(tf.eye(3)))
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      log_prob(tf.ones([2, 1]))
+
   def test_an_offset_of_the_logits_changes_no_sample(self):
     def sample(offset):
       d = OneHotCategorical(tf.fill([2], offset))

@@ -578,6 +578,21 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, r'\[..., 3, 4\], or integer co'):
         function(x)
 
+  @parameterized.parameters(
+      ([None, None], [2, 1], 'int32'),
+      ([None, None, K], [2, 1, K], 'float32'),
+      ([None, LENGTH, None], [2, LENGTH, 1], 'float32'),
+  )
+  def test_rejects_data_of_another_shape_in_the_run(self, spec, shape, dtype):
+    model = _make()
+    for function in (model.log_prob, model.encode):
+      function = tf.function(
+          function, input_signature=[tf.TensorSpec(spec, dtype)]
+      )
+      function(CODES if dtype == 'int32' else EVENTS)
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        function(tf.zeros(shape, dtype))
+
   def test_rejects_networks_of_another_size_when_built(self):
     flow = layers.DiscreteAutoregressiveFlow(_made(K + 1, 0))
     with self.assertRaisesRegex(ValueError, '4 or 8 channels; received 5'):

@@ -125,6 +125,24 @@ class GaussianAR1KLTest(tf.test.TestCase, parameterized.TestCase):
         compiled(loc, scale, alpha), ops.gaussian_ar1_kl(loc, scale, alpha)
     )
 
+  @parameterized.parameters(
+      ([3, None], [2], [3, 1], [2]),
+      ([3, 1], [None], [3, 1], [2]),
+      ([3, None], [None], [3, 2], [3]),
+  )
+  def test_rejects_another_dim_in_the_run(self, spec, alpha_spec, shape, dim):
+    kl = tf.function(
+        lambda loc, alpha: ops.gaussian_ar1_kl(loc, tf.ones_like(loc), alpha),
+        input_signature=[tf.TensorSpec(spec), tf.TensorSpec(alpha_spec)],
+    )
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      kl(tf.zeros(shape), tf.zeros(dim))
+    loc = tf.ones([3, *dim]) if spec[-1] is None else tf.ones(spec)
+    alpha = tf.fill(dim if alpha_spec[-1] else [1], 0.5)
+    self.assertAllClose(
+        kl(loc, alpha), ops.gaussian_ar1_kl(loc, tf.ones_like(loc), alpha)
+    )
+
   def test_rejects(self):
     with self.assertRaisesRegex(ValueError, r'`alpha` in \(-1, 1\)'):
       ops.gaussian_ar1_kl(tf.zeros([3, 2]), tf.ones([3, 2]), 1.0)
