@@ -18,6 +18,7 @@ from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
+from discrete_lvm.ops import assertions
 
 # Their signals depend on the costs of the samples alone, whatever was drawn.
 _COMPARING = (estimators.LeaveOneOut, estimators.VIMCO)
@@ -85,7 +86,8 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
     ValueError: If `num_latents`, `num_classes`, `networks` or `likelihood` is
       not one of these, if the estimator cannot do with one sample where it has
       to, if a network's output is not N x K, or if a batch has no y or one of
-      another shape than the decoder makes.
+      another shape than the decoder makes or of another size than x.
+    tf.errors.InvalidArgumentError: If that size is not static.
 
   Example:
     >>> networks = [
@@ -193,9 +195,14 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
       float32 `Tensor`, shape `[batch, N, K]` or `[..., N, K]`, in nats.
 
     Raises:
-      ValueError: If the inputs are not such codes, or the network's output is
-        not `[batch, N, K]` or `[batch, N*K]`.
+      ValueError: If there is no such layer, the inputs are not such codes, or
+        the network's output is not `[batch, N, K]` or `[batch, N*K]`.
     """
+    if not 0 <= layer < len(self.networks):
+      raise ValueError(
+          f'Expected a `layer` from 0 to {len(self.networks) - 1}; received '
+          f'{layer}.'
+      )
     # One estimator of joint samples is that of all layers.
     estimator = self.estimators[0 if self._compares_joint else layer]
     return estimator.law_logits(self._encode(layer, inputs, training))
@@ -469,6 +476,7 @@ def _get_pair(batch):
         f'received {type(batch).__name__}.'
     )
   x, y = (tf.convert_to_tensor(value) for value in batch)
+  assertions.check_one_per_example(y, x, 'y')
   return x, y
 
 

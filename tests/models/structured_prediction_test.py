@@ -454,6 +454,31 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r"\['batch', 4\].*received "):
       model.fit(X, y, verbose=0)
 
+  @parameterized.parameters((3, 1), (1, 3), (2, 3))
+  def test_rejects_targets_of_another_batch(self, x_size, y_size):
+    model = _make()
+    batch = X[:x_size], Y[:y_size]
+    message = f'`y` with {x_size} examples on axis 0; received .*{y_size}, 4'
+    with self.assertRaisesRegex(ValueError, message):
+      model.loss_terms(batch)
+    with self.assertRaisesRegex(ValueError, message):
+      model.importance_weighted_bound(batch, 2, seed=0)
+    model(X)
+    bound = tf.function(
+        lambda x, y: model.importance_weighted_bound((x, y), 2, seed=0),
+        input_signature=[tf.TensorSpec([None, 3]), tf.TensorSpec([None, 4])],
+    )
+    self.assertEqual(bound(X, Y).shape, [24])
+    with self.assertRaisesRegex(
+        tf.errors.InvalidArgumentError, '`y` of each example'
+    ):
+      bound(*batch)
+
+  @parameterized.parameters(-1, 2)
+  def test_rejects_a_layer_that_is_not(self, layer):
+    with self.assertRaisesRegex(ValueError, f'from 0 to 1; received {layer}'):
+      _make().logits(layer, X)
+
   def test_rejects_networks_of_another_size(self):
     model = _make(num_classes=3)
     model.networks[1] = keras.layers.Dense(5)
