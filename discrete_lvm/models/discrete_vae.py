@@ -17,6 +17,7 @@ from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
+from discrete_lvm.ops import assertions
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -256,7 +257,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
   def _log_weight(self, batch, logits, codes, training=False):
     """Computes `log p(x, z) - log q(z | x)`."""
     log_q = tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
-    return self.log_joint(batch, codes, training) - log_q
+    return self._log_joint(batch, codes, training) - log_q
 
   def log_joint(
       self, batch: tf.Tensor, codes: tf.Tensor, training: bool = False
@@ -272,8 +273,18 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
       float32 `Tensor`, shape `[..., batch]`, in nats.
 
     Raises:
-      ValueError: If `codes` are not of shape `[..., N, K]`.
+      ValueError: If `codes` are not of shape `[..., batch, N, K]`.
+      tf.errors.InvalidArgumentError: If a batch that is not static differs.
     """
+    batch = tf.convert_to_tensor(batch)
+    codes = batching.as_events(
+        codes, [self.num_latents, self.num_classes], 'codes'
+    )
+    assertions.check_one_per_example(codes, batch, 'codes', axis=-3)
+    return self._log_joint(batch, codes, training)
+
+  def _log_joint(self, batch, codes, training=False):
+    """Computes `log p(x, z)` of codes that may be the same for a batch."""
     distortion = self._distortion(batch, codes, training)
     if self.prior_logits is None:  # Of all codes the same.
       return -self.num_latents * math.log(self.num_classes) - distortion
@@ -299,7 +310,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
           size * index + tf.range(size), self.num_latents, self.num_classes
       )
       # The decoder sees each code once, whatever the batch.
-      return self.log_joint(batch, tf.expand_dims(codes, axis=1))
+      return self._log_joint(batch, tf.expand_dims(codes, axis=1))
 
     estimate = batching.stream_samples(draw, num_codes, batching.dims(batch)[0])
     # A sum, not a mean.

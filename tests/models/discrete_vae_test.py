@@ -623,6 +623,29 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
     ):
       _make().decode(tf.zeros([3, 2]))
 
+  @parameterized.parameters((1, 4), (3, 1), (3, 4))
+  def test_rejects_codes_of_another_batch(self, x_size, codes_size):
+    model = _make()
+    codes = tf.broadcast_to(_all_codes(2, 3)[4], [5, codes_size, 2, 3])
+    with self.assertRaisesRegex(
+        ValueError, f'`codes` with {x_size} examples on axis -3; received'
+    ):
+      model.log_joint(X[:x_size], codes)
+    log_joint = tf.function(
+        model.log_joint,
+        input_signature=[
+            tf.TensorSpec([None, SIZE]),
+            tf.TensorSpec([5, None, 2, 3]),
+        ],
+    )
+    self.assertEqual(log_joint(X[:codes_size], codes).shape, [5, codes_size])
+    with self.assertRaisesRegex(
+        tf.errors.InvalidArgumentError, '`codes` of each example'
+    ):
+      log_joint(X[:x_size], codes)
+    with self.assertRaisesRegex(ValueError, '`codes` with 1 examples'):
+      model.log_joint(X[:1], codes[0, 0])
+
   def test_rejects_data_that_would_broadcast(self):
     model = _make(outputs=(1,))
     for method in (
