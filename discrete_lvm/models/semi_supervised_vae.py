@@ -16,6 +16,7 @@ from discrete_lvm.models import latent_variable_model
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
+from discrete_lvm.ops import assertions
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -212,9 +213,13 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
       Two float32 `Tensor`s, shape `[..., batch, D]`.
 
     Raises:
-      ValueError: If `codes` are not of shape `[..., K]`.
+      ValueError: If `codes` are not of shape `[..., batch, K]`.
+      tf.errors.InvalidArgumentError: If a batch that is not static differs.
     """
-    return self._style(self._features(x, training), codes, training)
+    features = self._features(x, training)
+    codes = batching.as_events(codes, [self.num_classes], 'codes')
+    assertions.check_one_per_example(codes, features, 'codes', axis=-2)
+    return self._style(features, codes, training)
 
   def decode(
       self, codes: tf.Tensor, z: tf.Tensor, training: bool = False
@@ -407,12 +412,13 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     )
     is_right = tf.equal(tf.argmax(logits, -1, output_type=tf.int32), labels)
     is_right = tf.cast(is_right, tf.float32)
+    # A label out of range is no missing one: it makes the accuracy NaN.
     is_right += class_labels.zero_in_range(labels, -1, self.num_classes)
     self._elbo.update_state(
         objectives.elbo(-expected_cost, ops.categorical_kl(logits))
     )
     self._bound.update_state(bound)
-    self._accuracy.update_state(is_right, sample_weight=labels >= 0)
+    self._accuracy.update_state(is_right, sample_weight=labels != -1)
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """Returns what `evaluate` reports.

@@ -558,6 +558,9 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(
         tf.math.is_nan(tf.add_n(list(terms.values()))), np.arange(24) == 1
     )
+    model.compile('adam')
+    result = model.evaluate(X, labels, verbose=0, return_dict=True)
+    self.assertTrue(np.isnan(result['accuracy']))
 
   def test_rejects_classes_out_of_range(self):
     model = _make()
@@ -577,6 +580,11 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
       model.decode(tf.eye(3), tf.zeros([3, 2]))
     with self.assertRaisesRegex(ValueError, 'codes of shape .*, 3'):
       model.encode(X, tf.zeros([24, 2]))
+    for size, codes in ((1, [3, 3]), (3, [4, 1, 3]), (1, [3])):
+      with self.assertRaisesRegex(
+          ValueError, f'`codes` with {size} examples on axis -2; received'
+      ):
+        model.encode(X[:size], tf.zeros(codes))
     with self.assertRaisesRegex(ValueError, r'labels of shape \[4\]'):
       model.sample(4, seed=0, labels=[0, 1])
     with self.assertRaisesRegex(ValueError, '`num_samples` of at least 1'):
