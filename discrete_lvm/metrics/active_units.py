@@ -3,6 +3,9 @@
 import keras
 import tensorflow as tf
 
+from discrete_lvm.metrics import dtypes
+from discrete_lvm.ops import assertions
+
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
 class ActiveUnits(keras.metrics.Metric):
@@ -32,8 +35,9 @@ class ActiveUnits(keras.metrics.Metric):
 
   Raises:
     ValueError: If `threshold` is negative, `event_ndims` not from 0 to the rank
-      of the latents, `means` of another shape, or `sample_weight` not of shape
-      `[batch]`.
+      of the latents, `dtype` not None, `means` of another shape, or
+      `sample_weight` not of shape `[batch]`.
+    tf.errors.InvalidArgumentError: If that batch is not static.
 
   Example:
     >>> active_units = ActiveUnits([2])
@@ -55,6 +59,7 @@ class ActiveUnits(keras.metrics.Metric):
       dtype=None,
   ):
     super().__init__(name=name, dtype=dtype)
+    dtypes.check_none(dtype)
     self.latent_shape = tuple(latent_shape)
     if not threshold >= 0:
       raise ValueError(
@@ -97,6 +102,7 @@ class ActiveUnits(keras.metrics.Metric):
           f'Expected `sample_weight` of shape {means.shape[:1]}, one an '
           f'example; received {weights.shape}.'
       )
+    assertions.check_one_per_example(weights, means, 'sample_weight')
     self.count.assign_add(tf.reduce_sum(weights))
     weights = tf.reshape(weights, [-1, *(1 for _ in self.latent_shape)])
     means = tf.where(weights > 0, tf.cast(means, tf.float64), 0.0)

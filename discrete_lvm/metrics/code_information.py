@@ -6,6 +6,8 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.metrics import active_units
 from discrete_lvm.metrics import code_usage
+from discrete_lvm.metrics import dtypes
+from discrete_lvm.ops import floats
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -55,7 +57,8 @@ class CodeInformation(keras.metrics.Metric):
 
   Raises:
     ValueError: If `logits` or `sample_weight` are of another shape,
-      `prior_logits` not of K classes, or `threshold` is negative.
+      `prior_logits` do not broadcast to that of `logits`, `threshold` is
+      negative, or `dtype` not None.
 
   Example:
     >>> information = CodeInformation(num_latents=1, num_classes=2)
@@ -82,6 +85,7 @@ class CodeInformation(keras.metrics.Metric):
       dtype=None,
   ):
     super().__init__(name=name, dtype=dtype)
+    dtypes.check_none(dtype)
     self.num_latents = num_latents
     self.num_classes = num_classes
     self.threshold = threshold
@@ -108,7 +112,7 @@ class CodeInformation(keras.metrics.Metric):
       self._joint_usage = code_usage.CodeUsage(1, num_classes**num_latents)
 
   def update_state(self, logits, prior_logits=None, sample_weight=None):
-    logits = tf.convert_to_tensor(logits)
+    logits = floats.at_least_float32(logits)
     if logits.shape[1:] != [self.num_latents, self.num_classes]:
       raise ValueError(
           f'Expected `logits` of shape [batch, {self.num_latents}, '

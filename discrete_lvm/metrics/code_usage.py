@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.metrics import dtypes
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -29,7 +30,8 @@ class CodeUsage(keras.metrics.Metric):
 
   Raises:
     ValueError: If `codes` are not one of the two, or ints that have the shape
-      of both, with three dimensions or more: such ints may be one-hot.
+      of both, with three dimensions or more: such ints may be one-hot; or if
+      `dtype` is not None.
 
   Example:
     >>> usage = CodeUsage(num_latents=1, num_classes=4)
@@ -40,6 +42,7 @@ class CodeUsage(keras.metrics.Metric):
 
   def __init__(self, num_latents, num_classes, name='code', dtype=None):
     super().__init__(name=name, dtype=dtype)
+    dtypes.check_none(dtype)
     self.num_latents = num_latents
     self.num_classes = num_classes
     # Not floats: float32 stops counting at 2**24.

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from discrete_lvm.metrics import dtypes
+
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
 class MeanWithError(keras.metrics.Metric):
@@ -23,7 +25,7 @@ class MeanWithError(keras.metrics.Metric):
 
   Raises:
     ValueError: If the values are not of shape `[batch]`, or `sample_weight` is
-      not boolean of that shape.
+      not boolean of that shape, or `dtype` not None.
 
   Example:
     >>> metric = MeanWithError(name='elbo')
@@ -34,6 +36,7 @@ class MeanWithError(keras.metrics.Metric):
 
   def __init__(self, name='mean', dtype=None):
     super().__init__(name=name, dtype=dtype)
+    dtypes.check_none(dtype)
     # The variance is a small difference of large sums.
     self.count, self.total, self.total_squares = (
         self.add_weight(

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from discrete_lvm.ops import assertions
+from discrete_lvm.ops import broadcasting
 from discrete_lvm.ops import enumeration
 from discrete_lvm.ops import shapes
 
@@ -74,7 +76,7 @@ def code_statistics(
     logits: Floating array or `Tensor`, shape `[batch, N, K]`, of posteriors of
       N independent latents in nats; -inf is probability zero.
     prior_logits: Floating array or `Tensor`, shape `[N, K]`, or what broadcasts
-      against `logits`. By default the prior is uniform.
+      to the shape of `logits`. By default the prior is uniform.
     weights: Array or `Tensor`, shape `[batch]`, not negative: the weight of
       each example; one of weight 0 may hold anything. By default ones.
     name: Python `str`, name scope of the ops.
@@ -84,7 +86,10 @@ def code_statistics(
 
   Raises:
     ValueError: If `logits` are not of shape `[batch, N, K]` with static N and
-      K, `prior_logits` not of K classes, or `weights` not of shape `[batch]`.
+      K, `prior_logits` not of K classes or not such that they broadcast, or
+      `weights` not of shape `[batch]`.
+    tf.errors.InvalidArgumentError: If they are of another batch that is not
+      static.
 
   Example:
     >>> code_statistics(tf.zeros([3, 2, 2])).joint.numpy()
@@ -102,6 +107,7 @@ def code_statistics(
           f'Expected `weights` of shape {logits.shape[:1]}, one an example; '
           f'received {weights.shape}.'
       )
+    assertions.check_one_per_example(weights, logits, 'weights')
     is_counted = weights[:, tf.newaxis, tf.newaxis] > 0
     log_q = tf.nn.log_softmax(tf.where(is_counted, logits, 0.0))
     if prior_logits is None:
@@ -112,7 +118,9 @@ def code_statistics(
           f'Expected `prior_logits` of shape [..., {num_classes}]; received '
           f'shape {prior_logits.shape}.'
       )
-    log_p = tf.nn.log_softmax(prior_logits)
+    broadcasting.check_broadcasts_to(prior_logits, logits.shape, 'prior_logits')
+    # Of a batch that is not static, too.
+    log_p = tf.broadcast_to(tf.nn.log_softmax(prior_logits), tf.shape(logits))
     q = tf.exp(log_q)
     weighted = q * weights[:, tf.newaxis, tf.newaxis]
     axes = [0, 2]

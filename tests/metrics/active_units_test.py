@@ -96,6 +96,23 @@ class ActiveUnitsTest(tf.test.TestCase, parameterized.TestCase):
         metrics.ActiveUnits([3]).update_state(tf.zeros(shape))
     with self.assertRaisesRegex(ValueError, r'of shape \(1,\), one an example'):
       metrics.ActiveUnits([1]).update_state([[1.0]], sample_weight=[2.0, 1.0])
+    update = tf.function(
+        metrics.ActiveUnits([2]).update_state,
+        input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None])],
+    )
+    update(tf.zeros([3, 2]), tf.ones([3]))
+    with self.assertRaisesRegex(
+        tf.errors.InvalidArgumentError, '`sample_weight` of each example'
+    ):
+      update(tf.zeros([3, 2]), tf.ones([1]))
+    for cls, arguments in (
+        (metrics.ActiveUnits, ([2],)),
+        (metrics.CodeInformation, (2, 3)),
+        (metrics.CodeUsage, (2, 3)),
+        (metrics.MeanWithError, ()),
+    ):
+      with self.assertRaisesRegex(ValueError, "None; received 'float16'"):
+        cls(*arguments, dtype='float16')
     with self.assertRaisesRegex(ValueError, 'of at least 0; received -1'):
       metrics.ActiveUnits([3], threshold=-1)
     for event_ndims in (-1, 2):

@@ -148,6 +148,15 @@ class CodeInformationTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(restored.get_config(), metric.get_config())
     self.assertIn('z_rate', restored.result())
 
+  def test_takes_integer_logits(self):
+    logits = np.random.default_rng(0).integers(-2, 3, size=[5, 3, 4])
+    results = []
+    for dtype in ('int32', 'float32'):
+      metric = metrics.CodeInformation(3, 4)
+      metric.update_state(logits.astype(dtype))
+      results.append(metric.result())
+    self.assertAllEqual(*results)
+
   def test_rejects_other_shapes(self):
     metric = metrics.CodeInformation(3, 4)
     for shape in ([5, 3], [5, 3, 5], [5, 2, 4]):

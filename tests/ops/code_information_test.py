@@ -155,8 +155,37 @@ class CodeInformationTest(tf.test.TestCase, parameterized.TestCase):
     for classes in (1, 3):
       with self.assertRaisesRegex(ValueError, r'\[..., 4\]; received shape'):
         ops.code_statistics(tf.zeros([2, 3, 4]), tf.zeros([3, classes]))
+    for shape, prior_shape in (
+        ([1, 3, 3], [7, 3, 3]),
+        ([2, 1, 3], [5, 3]),
+        ([2, 3, 3], [2, 3]),
+        ([2, 3, 3], [1, 2, 3, 3]),
+    ):
+      with self.assertRaisesRegex(
+          ValueError, '`prior_logits` that broadcasts to'
+      ):
+        ops.code_statistics(tf.zeros(shape), tf.zeros(prior_shape))
     with self.assertRaisesRegex(ValueError, r'`weights` of shape \(2,\)'):
       ops.code_statistics(tf.zeros([2, 3, 4]), weights=[1.0])
+
+  def test_rejects_another_batch_in_the_run(self):
+    statistics = tf.function(
+        ops.code_statistics,
+        input_signature=[
+            tf.TensorSpec([None, 2, 3]),
+            tf.TensorSpec([None, 2, 3]),
+            tf.TensorSpec([None]),
+        ],
+    )
+    logits = tf.constant(_logits(4, 2, 3), tf.float32)
+    expected = ops.code_statistics(logits)
+    actual = statistics(logits, tf.zeros([1, 2, 3]), tf.ones([4]))
+    self.assertAllClose(actual, expected)
+    for prior, weights in ((1, 1), (3, 4)):
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        statistics(logits, tf.zeros([prior, 2, 3]), tf.ones([weights]))
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      statistics(logits[:1], tf.zeros([3, 2, 3]), tf.ones([1]))
 
 
 if __name__ == '__main__':
