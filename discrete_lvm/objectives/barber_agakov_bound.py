@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from discrete_lvm.objectives import score_matrices
+from discrete_lvm.ops import broadcasting
 from discrete_lvm.ops import floats
 
 
@@ -32,7 +33,8 @@ def barber_agakov_bound(
     `Tensor`, shape `[...]`, in nats; float32 at the least. NaN without pairs.
 
   Raises:
-    ValueError: If `log_q` is a scalar, or `mask` is not boolean or not of K.
+    ValueError: If `log_q` is a scalar, `mask` not boolean or not of K, or
+      `entropy` of a shape that does not broadcast to `[...]`.
 
   Example:
     >>> print(barber_agakov_bound([-1., -2., -9.], 3., [True, True, False])
@@ -52,4 +54,6 @@ def barber_agakov_bound(
     if log_q.shape.rank == 0:
       raise ValueError('Expected `log_q` of shape [..., K]; received a scalar.')
     mask = score_matrices.as_mask(mask, log_q, 'log_q')
-    return score_matrices.mean(log_q, mask) + entropy
+    mean = score_matrices.mean(log_q, mask)
+    broadcasting.check_broadcasts_to(entropy, mean.shape, 'entropy')
+    return mean + entropy

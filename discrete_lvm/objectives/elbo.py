@@ -25,7 +25,7 @@ def elbo(
     `Tensor`, shape `[...]`, in nats.
 
   Raises:
-    ValueError: If the shapes differ.
+    ValueError: If the shapes differ, or `rate_weight` is no scalar.
 
   Example:
     >>> print(elbo(tf.constant([-90.]), tf.constant([12.])).numpy())
@@ -42,5 +42,11 @@ def elbo(
       raise ValueError(
           'Expected `rate` of the shape of `log_likelihood`, '
           f'{log_likelihood.shape}; received {rate.shape}.'
+      )
+    rate_weight = tf.convert_to_tensor(rate_weight, rate.dtype)
+    if rate_weight.shape.rank not in (None, 0):
+      raise ValueError(
+          'Expected a scalar `rate_weight`; received shape '
+          f'{rate_weight.shape}.'
       )
     return log_likelihood - rate_weight * rate

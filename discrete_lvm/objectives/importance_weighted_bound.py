@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.ops import floats
 
 
 def importance_weighted_bound(
@@ -22,10 +23,11 @@ def importance_weighted_bound(
     name: Python `str`, name scope of the ops.
 
   Returns:
-    `Tensor`, the shape of `log_weights` without `axis`, in nats.
+    `Tensor`, the shape of `log_weights` without `axis`, in nats; float32 at the
+    least.
 
   Raises:
-    ValueError: If `log_weights` is a scalar, or the axis has no samples.
+    ValueError: If `log_weights` has no such axis, or the axis no samples.
 
   Example:
     >>> print(importance_weighted_bound(tf.math.log([1., 2., 3.])).numpy())
@@ -36,8 +38,11 @@ def importance_weighted_bound(
     Autoencoders. ICLR 2016. https://arxiv.org/abs/1509.00519. Equation 8.
   """
   with tf.name_scope(name):
-    log_weights = tf.convert_to_tensor(log_weights)
-    if log_weights.shape.rank == 0 or log_weights.shape[axis] == 0:
+    (log_weights,) = floats.common_floats(log_weights)
+    rank = log_weights.shape.rank
+    if rank is not None and (
+        not -rank <= axis < rank or log_weights.shape[axis] == 0
+    ):
       raise ValueError(
           'Expected `log_weights` with at least one sample on axis '
           f'{axis}; received shape {log_weights.shape}.'

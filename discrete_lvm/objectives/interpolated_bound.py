@@ -53,7 +53,7 @@ def interpolated_bound(
   Raises:
     ValueError: If `scores` is not square or known to have fewer than two pairs,
       if `log_baseline` or `mask` is not of K, or `mask` not boolean, or if
-      `alpha` is statically not in [0, 1].
+      `alpha` is no scalar or statically not in [0, 1].
 
   Example:
     >>> scores = [[3., 1., 1.], [1., 3., 1.], [1., 1., 3.]]
@@ -69,6 +69,11 @@ def interpolated_bound(
     https://arxiv.org/abs/1905.06922. I_alpha.
   """
   with tf.name_scope(name):
+    alpha = tf.convert_to_tensor(alpha)
+    if alpha.shape.rank not in (None, 0):
+      raise ValueError(
+          f'Expected a scalar `alpha`; received shape {alpha.shape}.'
+      )
     value = tf.get_static_value(alpha)
     if value is not None and not 0 <= value <= 1:
       raise ValueError(f'Expected `alpha` from 0 to 1; received {value}.')

@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from discrete_lvm.ops import broadcasting
 from discrete_lvm.ops import floats
 
 
@@ -165,14 +166,30 @@ def as_rows(
   Raises:
     ValueError: If the baseline is of another shape.
   """
-  shape = log_baseline.shape
-  if shape.rank != 0 and not shape[-1:].is_compatible_with(scores.shape[-1:]):
-    raise ValueError(
-        'Expected `log_baseline` of shape [] or [..., K] for `scores` of shape '
-        f'[..., K, K]; received shapes {shape} and {scores.shape}.'
-    )
+  check_number_or_pairs(log_baseline, scores[..., 0], 'log_baseline')
   rows = tf.where(mask, log_baseline, tf.zeros([], log_baseline.dtype))
   return rows[..., tf.newaxis]
+
+
+def check_number_or_pairs(x: tf.Tensor, values: tf.Tensor, name: str) -> None:
+  """Checks that `x` is a number, or has one for each pair.
+
+  Args:
+    x: `Tensor`, shape `[]` or `[..., K]`, whose leading dimensions broadcast.
+    values: `Tensor`, shape `[..., K]`: something of each pair.
+    name: Python `str`, what the error calls `x`.
+
+  Raises:
+    ValueError: If `x` is of another shape.
+  """
+  if x.shape.rank == 0:
+    return
+  if not x.shape[-1:].is_compatible_with(values.shape[-1:]):
+    raise ValueError(
+        f'Expected `{name}` of shape [] or [..., K] for K of '
+        f'{values.shape[-1]}; received shape {x.shape}.'
+    )
+  broadcasting.check_broadcasts_to(x, values.shape, name)
 
 
 def present(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

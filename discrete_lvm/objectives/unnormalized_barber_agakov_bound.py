@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from discrete_lvm.objectives import score_matrices
 from discrete_lvm.objectives.barber_agakov_bound import barber_agakov_bound
 from discrete_lvm.ops import floats
 
@@ -35,8 +36,8 @@ def unnormalized_barber_agakov_bound(
     `Tensor`, shape `[...]`, in nats; float32 at the least. NaN without pairs.
 
   Raises:
-    ValueError: If `joint_scores` is a scalar, or `mask` is not boolean or not
-      of K.
+    ValueError: If `joint_scores` is a scalar, or `log_partition` or `mask` not
+      of K, or `mask` not boolean.
 
   Example:
     >>> print(unnormalized_barber_agakov_bound([2., 3.], [1., .5]).numpy())
@@ -53,4 +54,5 @@ def unnormalized_barber_agakov_bound(
       raise ValueError(
           'Expected `joint_scores` of shape [..., K]; received a scalar.'
       )
+    score_matrices.check_number_or_pairs(log_partition, scores, 'log_partition')
     return barber_agakov_bound(scores - log_partition, 0.0, mask)

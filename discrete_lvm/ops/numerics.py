@@ -4,6 +4,8 @@ import math
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
+
 
 def nats_to_bits(nats: tf.Tensor) -> tf.Tensor:
   """Converts nats to bits: divides by `log 2`.
@@ -73,18 +75,26 @@ def log_mean_exp(
   """Computes `log mean exp(x)` along an axis, without overflow.
 
   Args:
-    x: Floating `Tensor`, at least of rank 1, in nats.
+    x: Floating array or `Tensor`, at least of rank 1, in nats.
     axis: The axis.
     name: Python `str`, name scope of the ops.
 
   Returns:
-    `Tensor`, the shape of `x` without `axis`, in nats.
+    `Tensor`, the shape of `x` without `axis`, in nats; float32 at the least.
+
+  Raises:
+    ValueError: If `x` has no such axis.
 
   Example:
     >>> print(log_mean_exp([1000., 1000.]).numpy())
     1000.0
   """
   with tf.name_scope(name):
-    x = tf.convert_to_tensor(x)
+    (x,) = floats.common_floats(x)
+    rank = x.shape.rank
+    if rank is not None and not -rank <= axis < rank:
+      raise ValueError(
+          f'Expected `x` with an axis {axis}; received shape {x.shape}.'
+      )
     size = tf.cast(tf.shape(x)[axis], x.dtype)
     return tf.reduce_logsumexp(x, axis=axis) - tf.math.log(size)

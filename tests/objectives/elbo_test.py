@@ -1,3 +1,5 @@
+import keras
+import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import objectives
@@ -15,6 +17,23 @@ class ElboTest(tf.test.TestCase):
   def test_rejects_a_rate_that_would_broadcast(self):
     with self.assertRaisesRegex(ValueError, 'Expected `rate` of the shape'):
       objectives.elbo(tf.zeros([3]), tf.zeros([3, 1]))
+    for shape in ([3, 1], [3], [1]):
+      with self.assertRaisesRegex(ValueError, 'a scalar `rate_weight`; rec'):
+        objectives.elbo(tf.zeros([3]), tf.zeros([3]), tf.ones(shape))
+
+  def test_takes_a_scalar_of_any_kind(self):
+    for rate_weight in (
+        2,
+        2.0,
+        np.float64(2),
+        np.array(2.0),
+        tf.constant(2.0),
+        tf.Variable(2.0),
+        keras.Variable(2.0),
+    ):
+      self.assertAllEqual(
+          objectives.elbo(tf.ones([2]), tf.ones([2]), rate_weight), [-1.0, -1.0]
+      )
 
 
 if __name__ == '__main__':

@@ -36,6 +36,22 @@ class ImportanceWeightedBoundTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllLess(expected_bounds, special.logsumexp(joint))
     self.assertAllGreater(np.diff(expected_bounds), 0.0)
 
+  def test_computes_in_32_bits_at_the_least(self):
+    log_weights = [-500.3, -501.7, -499.2]
+    for dtype in ('bfloat16', 'float16'):
+      rounded = tf.cast(log_weights, dtype)
+      bound = objectives.importance_weighted_bound(rounded)
+      self.assertEqual(bound.dtype, tf.float32)
+      expected = special.logsumexp(np.float64(rounded)) - np.log(3)
+      self.assertAllClose(bound, expected, rtol=1e-6)
+    bound = objectives.importance_weighted_bound([1, 2, 3])
+    self.assertAllClose(bound, special.logsumexp([1, 2, 3]) - np.log(3))
+
+  @parameterized.parameters(1, -2)
+  def test_rejects_an_axis_that_is_not(self, axis):
+    with self.assertRaisesRegex(ValueError, f'on axis {axis}; received'):
+      objectives.importance_weighted_bound(tf.zeros([3]), axis)
+
   def test_rejects_no_samples(self):
     for log_weights in (tf.zeros([0, 3]), tf.zeros([])):
       with self.assertRaisesRegex(ValueError, 'at least one sample on axis 0'):

@@ -302,6 +302,17 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
       if name != 'info_nce':
         with self.assertRaisesRegex(ValueError, 'at least 2 pairs'):
           bound(np.zeros([1, 1]))
+    with self.assertRaisesRegex(ValueError, '`log_baseline` that broadcasts'):
+      objectives.tuba_bound(np.zeros([3, 3]), np.zeros([3, 3]))
+    with self.assertRaisesRegex(ValueError, 'a scalar `alpha`; received shape'):
+      tf.function(
+          lambda alpha: objectives.interpolated_bound(np.zeros([2, 2]), alpha)
+      )(tf.ones([2]))
+    with self.assertRaisesRegex(ValueError, '`entropy` that broadcasts to'):
+      objectives.barber_agakov_bound(np.zeros([2, 3]), np.zeros([5, 1]))
+    for log_partition in (np.zeros([3, 1]), np.zeros([1]), np.zeros([2, 3])):
+      with self.assertRaisesRegex(ValueError, 'Expected `log_partition`'):
+        objectives.unnormalized_barber_agakov_bound(np.zeros(3), log_partition)
     for log_baseline in ([0.0] * 3, np.zeros([2, 1])):
       with self.assertRaisesRegex(ValueError, r'`log_baseline` of shape \[\]'):
         objectives.tuba_bound(np.zeros([2, 2]), log_baseline)

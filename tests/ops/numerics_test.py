@@ -27,6 +27,18 @@ class NumericsTest(tf.test.TestCase):
     self.assertAllClose(y, [-math.inf, math.log(0.5)])
     self.assertAllEqual(tape.gradient(y, x), [0.0, 2.0])
 
+  def test_log_mean_exp_is_of_32_bits_at_the_least(self):
+    for x in (tf.constant([0.0, 1.0], tf.bfloat16), [0, 1], np.arange(2)):
+      value = ops.log_mean_exp(x)
+      self.assertEqual(value.dtype, tf.float32)
+      self.assertAllClose(value, math.log((1 + math.e) / 2))
+    self.assertEqual(ops.log_mean_exp(np.zeros(2)).dtype, tf.float64)
+
+  def test_log_mean_exp_rejects_an_axis_that_is_not(self):
+    for x, axis in ((0.0, 0), ([0.0], 1), ([0.0], -2)):
+      with self.assertRaisesRegex(ValueError, f'an axis {axis}; received'):
+        ops.log_mean_exp(x, axis)
+
   def test_units_of_python_numbers(self):
     self.assertAllClose(ops.nats_to_bits(8), 8 / math.log(2))
     self.assertAllClose(ops.bits_per_dim(100, 10), 10 / math.log(2))
