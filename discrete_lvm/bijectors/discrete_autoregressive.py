@@ -48,9 +48,10 @@ class DiscreteAutoregressive(conditioned_bijector.ConditionedBijector):
     argmax: Callable of logits, shape `[..., K]`, that returns one-hot vectors
       and says what their gradient is; see `ops.gumbel_argmax` and
       `ops.reinmax_argmax` too. Codes have no gradient, and do not call it.
-    num_classes: Python `int` of at least 2: events are int32 codes in `[0, K)`,
-      shape `[..., length]`, and no step makes a one-hot vector of them. By
-      default they are one-hot, `[..., length, K]`.
+    num_classes: Python `int` of at least 2: events are integer codes
+      in `[0, K)`, shape `[..., length]`, of a type that holds them, which the
+      results have too, and no step makes a one-hot vector of them. By default
+      they are one-hot, `[..., length, K]`.
     validate_args: Python `bool`: whether to check the values of events (not
       under XLA, which drops assertions).
     name: Python `str`, prefix of the ops.
@@ -104,12 +105,8 @@ class DiscreteAutoregressive(conditioned_bijector.ConditionedBijector):
           name=name,
       )
 
-  def _forward(self, x):
-    return couplings.autoregressive_forward(
-        self._checked(x), self._conditioner, self._argmax
-    )
+  def _forward_events(self, x):
+    return couplings.autoregressive_forward(x, self._conditioner, self._argmax)
 
-  def _inverse(self, y):
-    return couplings.autoregressive_inverse(
-        self._checked(y), self._conditioner, self._argmax
-    )
+  def _inverse_events(self, y):
+    return couplings.autoregressive_inverse(y, self._conditioner, self._argmax)

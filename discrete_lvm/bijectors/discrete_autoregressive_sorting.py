@@ -44,8 +44,9 @@ class DiscreteAutoregressiveSorting(conditioned_bijector.ConditionedBijector):
     thresholds: Floating `Tensor` or variable, shape `[length - 1]`, rising: of
       the scores of `ops.placement.uncertainty`, what lies between neighbours if
       those of a typical event are sorted. By default no position moves.
-    num_classes: Python `int` of at least 2: events are int32 codes in `[0, K)`,
-      shape `[..., length]`. By default they are one-hot, `[..., length, K]`.
+    num_classes: Python `int` of at least 2: events are integer codes
+      in `[0, K)`, shape `[..., length]`, of a type that holds them, which the
+      results have too. By default they are one-hot, `[..., length, K]`.
     validate_args: Python `bool`: whether to check the values of events (not
       under XLA, which drops assertions).
     name: Python `str`, prefix of the ops.
@@ -123,14 +124,12 @@ class DiscreteAutoregressiveSorting(conditioned_bijector.ConditionedBijector):
           y, logits, self._conditioner.events
       )
 
-  def _forward(self, x):
-    x = self._checked(x)
+  def _forward_events(self, x):
     return autoregressive_sorting.autoregressive_sorting_forward(
         x, self._conditioner, self._checked_thresholds(x)
     )
 
-  def _inverse(self, y):
-    y = self._checked(y)
+  def _inverse_events(self, y):
     logits = autoregressive_sorting.predict(y, self._conditioner)
     return autoregressive_sorting.rank(
         y, logits, self._conditioner, self._checked_thresholds(y)

@@ -39,9 +39,10 @@ class DiscreteBipartite(conditioned_bijector.ConditionedBijector):
     argmax: Callable of logits, shape `[..., K]`, that returns one-hot vectors
       and says what their gradient is; see `ops.gumbel_argmax` and
       `ops.reinmax_argmax` too. Codes have no gradient, and do not call it.
-    num_classes: Python `int` of at least 2: events are int32 codes in `[0, K)`,
-      shape `[..., length]`, and no step makes a one-hot vector of them. By
-      default they are one-hot, `[..., length, K]`.
+    num_classes: Python `int` of at least 2: events are integer codes
+      in `[0, K)`, shape `[..., length]`, of a type that holds them, which the
+      results have too, and no step makes a one-hot vector of them. By default
+      they are one-hot, `[..., length, K]`.
     validate_args: Python `bool`: whether to check the values of events (not
       under XLA, which drops assertions).
     name: Python `str`, prefix of the ops.
@@ -95,12 +96,12 @@ class DiscreteBipartite(conditioned_bijector.ConditionedBijector):
     """The argument `mask`, as a NumPy array."""
     return self._mask
 
-  def _forward(self, x):
+  def _forward_events(self, x):
     return couplings.bipartite_forward(
-        self._checked(x), self._conditioner, self._mask, self._argmax
+        x, self._conditioner, self._mask, self._argmax
     )
 
-  def _inverse(self, y):
+  def _inverse_events(self, y):
     return couplings.bipartite_inverse(
-        self._checked(y), self._conditioner, self._mask, self._argmax
+        y, self._conditioner, self._mask, self._argmax
     )

@@ -40,8 +40,9 @@ class DiscreteSorting(conditioned_bijector.ConditionedBijector):
       gets as `context=`, of the same batch dimension. Its leading dimensions
       are the batch shape of the bijector and broadcast against the events. By
       default the conditioner gets none.
-    num_classes: Python `int` of at least 2: events are int32 codes in `[0, K)`,
-      shape `[..., length]`. By default they are one-hot, `[..., length, K]`.
+    num_classes: Python `int` of at least 2: events are integer codes
+      in `[0, K)`, shape `[..., length]`, of a type that holds them, which the
+      results have too. By default they are one-hot, `[..., length, K]`.
     sorts_positions: Python `bool`: whether the positions that change move, too,
       in the order of `ops.placement.uncertainty` of their logits.
     validate_args: Python `bool`: whether to check the values of events (not
@@ -116,12 +117,12 @@ class DiscreteSorting(conditioned_bijector.ConditionedBijector):
           self._checked(y), self._conditioner, self._mask
       )
 
-  def _forward(self, x):
+  def _forward_events(self, x):
     return sorting_couplings.sorting_forward(
-        self._checked(x), self._conditioner, self._mask, self._sorts_positions
+        x, self._conditioner, self._mask, self._sorts_positions
     )
 
-  def _inverse(self, y):
+  def _inverse_events(self, y):
     return sorting_couplings.sorting_inverse(
-        self._checked(y), self._conditioner, self._mask, self._sorts_positions
+        y, self._conditioner, self._mask, self._sorts_positions
     )

@@ -14,7 +14,8 @@ from discrete_lvm.ops import conditioners
 class FlowBijector(discrete_bijector.DiscreteBijector):
   """Applies flow layers, and reports their variables to TFP.
 
-  `forward` maps the base to data. There is no volume term.
+  `forward` maps the base to data. There is no volume term. Results have the
+  type of the events, also codes, which the layers return as int32.
 
   Args:
     flows: Built flow layers, from data to base, as in `flow_stack`.
@@ -56,7 +57,8 @@ class FlowBijector(discrete_bijector.DiscreteBijector):
     return {'context': tfp_util.ParameterProperties(event_ndims=2)}
 
   def _forward(self, x):
-    return flow_stack.forward(self._flows, x, self._context)
+    return tf.cast(flow_stack.forward(self._flows, x, self._context), x.dtype)
 
   def _inverse(self, y):
-    return flow_stack.inverse(self._flows, y, self._context)[0]
+    z, _, _ = flow_stack.inverse(self._flows, y, self._context)
+    return tf.cast(z, y.dtype)

@@ -294,6 +294,26 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
       self.assertEqual(log_det.dtype, tf.float32)
       self.assertAllEqual(log_det, tf.zeros_like(log_det))
 
+  @parameterized.product(kind=_FLOWS, dtype=('int64', 'uint8'))
+  def test_codes_keep_their_type(self, kind, dtype):
+    flow, _ = _flow(kind, 3, 5, on_codes=True)
+    x = _all_events(3, 5).argmax(-1)
+    y = flow.forward(x.astype(dtype))
+    self.assertEqual(y.dtype, dtype)
+    self.assertAllEqual(y, flow.forward(x.astype('int32')))
+    z = flow.inverse(y.numpy())
+    self.assertEqual(z.dtype, dtype)
+    self.assertAllEqual(z, x)
+
+  def test_distribution_of_codes_has_the_type_it_declares(self):
+    flow, _ = _flow('autoregressive', 3, 5, on_codes=True)
+    base = tfd.Categorical(tf.zeros([3, 5]), dtype=tf.int64)
+    d = tfd.TransformedDistribution(tfd.Independent(base, 1), flow)
+    sample = d.sample(4, seed=[0, 1])
+    self.assertEqual(d.dtype, tf.int64)
+    self.assertEqual(sample.dtype, tf.int64)
+    self.assertAllClose(d.log_prob(sample.numpy()), [-3 * np.log(5)] * 4)
+
   @parameterized.parameters(*_FLOWS)
   def test_rejects_an_event(self, kind):
     flow, _ = _flow(kind, 3, 5, validate_args=True)
@@ -321,6 +341,9 @@ class FlowsTest(tf.test.TestCase, parameterized.TestCase):
           direction(event)
     with self.assertRaisesRegex(ValueError, '`num_classes` of at least 2'):
       _flow(kind, 3, 1, on_codes=True)
+    flow, _ = _flow(kind, 3, 300, on_codes=True)
+    with self.assertRaisesRegex(ValueError, 'holds 299; received uint8'):
+      flow.forward(tf.zeros([3], tf.uint8))
 
 
 if __name__ == '__main__':

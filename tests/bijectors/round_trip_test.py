@@ -109,7 +109,7 @@ class RoundTripTest(tf.test.TestCase, parameterized.TestCase):
     for direction in ('forward', 'inverse'):
       expected = getattr(on_one_hot, direction)(tf.one_hot(codes, num_classes))
       actual = getattr(on_codes, direction)(codes)
-      self.assertEqual(actual.dtype, tf.int32)
+      self.assertEqual(actual.dtype, tf.int64)
       self.assertAllEqual(actual, tf.argmax(expected, -1))
 
   # One event in 729 comes back wrong, past TFP's caches.
