@@ -1,5 +1,6 @@
 """Settings that must stand before TensorFlow is imported; the collection."""
 
+import gc
 import os
 
 # TensorFlow's start-up messages would bury the reason of a failure.
@@ -24,3 +25,9 @@ def pytest_configure():
   tf.config.set_logical_device_configuration(
       cpu, [tf.config.LogicalDeviceConfiguration()] * 4
   )
+
+
+def pytest_collection_finish():
+  """Spares garbage collection what the imports have left, which stays."""
+  gc.collect()
+  gc.freeze()

@@ -56,6 +56,11 @@ class DeltaVAETextTest(binary.BinaryTestCase):
 
   def test_text_that_vanishes(self):
     fit = runs.fit
+    flags = {
+        'text_file': self.text_file,
+        'decoder': 'convolution',
+        'methods': ['vae'],
+    }
 
     def vanish_then_fit(*args, **kwargs):
       os.unlink(self.text_file)
@@ -63,11 +68,9 @@ class DeltaVAETextTest(binary.BinaryTestCase):
 
     # The text is in memory, so a run that has begun comes to its end.
     with mock.patch.object(runs, 'fit', vanish_then_fit):
-      self.run_main(delta_vae_text, text_file=self.text_file)
-    self.assertEqual(self.results('delta_2')['step'], 4)
-    line = self.run_failing(
-        delta_vae_text, text_file=self.text_file, num_steps=8
-    )
+      self.run_main(delta_vae_text, **flags)
+    self.assertEqual(self.results('vae')['step'], 4)
+    line = self.run_failing(delta_vae_text, **flags, num_steps=8)
     self.assertIn(f'Expected a text file at {self.text_file}', line)
     self.assertIn('goes on from its last checkpoint', line)
 

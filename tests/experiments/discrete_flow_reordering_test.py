@@ -14,7 +14,7 @@ class DiscreteFlowReorderingTest(flow_binary.FlowTextTestCase):
   def _train(self, models):
     self.run_main(discrete_flow_text, text_file=self.text_file, models=models)
 
-  def test_runs(self):
+  def test_runs_and_wants_models_of_one_text(self):
     self.enter_context(mock.patch.object(binary_under_test, '_ORDER', 2))
     self._train(['made', 'lstm'])
     printed = self.run_main(
@@ -23,6 +23,15 @@ class DiscreteFlowReorderingTest(flow_binary.FlowTextTestCase):
     figures = r' *│ *'.join([r'(\d\.\d{3})'] * 4)
     self.assertRegex(printed, rf'made *│ lstm *│ *{figures}')
     self.assertRegex(printed, rf'lstm *│ 2-gram *│ *{figures}')
+
+    path = self.output_dir / 'lstm' / 'seed_0' / 'config.json'
+    config = json.loads(path.read_text())
+    config['data']['sha256']['train'] = 'other'
+    path.write_text(json.dumps(config))
+    message = self.run_failing(
+        binary_under_test, text_file=self.text_file, reordered=['made', 'lstm']
+    )
+    self.assertIn('models of one text; received', message)
 
   def test_wants_models_without_flows(self):
     self._train(['factorized'])
@@ -49,17 +58,16 @@ class DiscreteFlowReorderingTest(flow_binary.FlowTextTestCase):
         binary_under_test, text_file=self.text_file, reordered=['made', 'lstm']
     )
     self.assertIn('models of one length; received', message)
-
-  def test_wants_models_of_one_text(self):
-    self._train(['made', 'lstm'])
-    path = self.output_dir / 'lstm' / 'seed_0' / 'config.json'
-    config = json.loads(path.read_text())
-    config['data']['sha256']['train'] = 'other'
-    path.write_text(json.dumps(config))
-    message = self.run_failing(
-        binary_under_test, text_file=self.text_file, reordered=['made', 'lstm']
-    )
-    self.assertIn('models of one text; received', message)
+    windows = binary_under_test.text_lib.windows
+    with mock.patch.object(
+        binary_under_test.text_lib,
+        'windows',
+        lambda *args: windows(*args)[:1],
+    ):
+      message = self.run_failing(
+          binary_under_test, text_file=self.text_file, reordered=['made']
+      )
+    self.assertIn('at least two examples of 8 characters; received', message)
 
   def test_compares_by_hand(self):
     probs = np.array([[[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]])
@@ -70,7 +78,17 @@ class DiscreteFlowReorderingTest(flow_binary.FlowTextTestCase):
     # The first one is likeliest by the other, and gets the base's one half.
     self.assertAlmostEqual(found['reordered'], (1 + 1) / 2)
     self.assertAlmostEqual(found['mixed'], (1 - np.log2(0.475)) / 2)
+    self.assertTrue(np.isnan(found['error']))
+    # Of two that are the same; then reordered the second pays half a bit a
+    # character more, and the first as much less.
+    probs, by, codes = (np.repeat(x, 2, axis=0) for x in (probs, by, codes))
+    found = binary_under_test.compare(probs, by, codes)
     self.assertEqual(found['error'], 0.0)
+    codes[1, 0] = 0
+    found = binary_under_test.compare(probs, by, codes)
+    self.assertAlmostEqual(
+        found['error'], np.std([-0.5, 0.5], ddof=1) / np.sqrt(2)
+    )
     same = binary_under_test.reorder(probs, probs)
     np.testing.assert_allclose(same, probs)
 

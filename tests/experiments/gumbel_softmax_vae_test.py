@@ -13,6 +13,7 @@ from absl.testing import absltest
 from absl.testing import flagsaver
 from absl.testing import parameterized
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -162,6 +163,7 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertNotIn('temperature', self.rows()[-1])
     self.assertEqual(self.read('config.json')['num_samples'], samples)
 
+  @pytest.mark.slow
   def test_trains_on_the_bound_of_several_samples(self):
     self.run_main(estimator='reinmax', num_samples=5, importance_weighted=True)
     self.assertIn('negative_bound', self.rows()[-1])
@@ -256,6 +258,7 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertNotEqual(losses[0], losses[1])
     self.assertEqual(hashes[0], hashes[1])
 
+  @pytest.mark.slow
   def test_dynamic_binarization_trains_on_draws(self):
     losses = []
     for binarization in ('dynamic', 'none', 'fixed'):

@@ -78,7 +78,7 @@ class MutualInformationTest(binary.BinaryTestCase, parameterized.TestCase):
     self.assertEqual(self.stairs(names[0]), whole[names[0]]['stairs'])
 
   def test_figures_are_those_of_the_seed_of_the_run(self):
-    flags = {'bounds': ['info_nce'], 'num_steps': 4}
+    flags = {'bounds': ['info_nce'], 'informations': ['1'], 'num_steps': 4}
     self.run_main(mutual_information, **flags, num_seeds=2)
     found = self.results('gaussian_info_nce', 1)['stairs']
     self.output_dir = self.output_dir.with_name('alone')

@@ -4,6 +4,7 @@ import os
 from absl.testing import parameterized
 import keras
 import numpy as np
+import pytest
 from scipy import special
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -186,6 +187,7 @@ class DeltaVAETest(tf.test.TestCase, parameterized.TestCase):
     self.assertLess(losses[-1], losses[0] - 0.3)
     self.assertAllEqual(model.log_weights(X, 2, [0, 1]), before)
 
+  @pytest.mark.slow
   def test_auxiliary_prior_tightens_the_bound(self):
     model = _make(auxiliary_prior=_auxiliary_prior())
     model.compile(keras.optimizers.Adam(2e-2), num_importance_samples=20)

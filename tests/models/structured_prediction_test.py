@@ -5,6 +5,7 @@ import os
 from absl.testing import parameterized
 import keras
 import numpy as np
+import pytest
 from scipy import special
 import tensorflow as tf
 
@@ -382,8 +383,14 @@ class KerasTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(model.loss_terms((X, y))['distortion'].shape, [24])
     self.assertEqual(model(X).shape, [24, 4])
 
-  @parameterized.parameters(False, True)
-  def test_trains_in_the_trainer(self, as_dict):
+  def test_trains_in_the_trainer(self):
+    self.check_training(as_dict=False)
+
+  @pytest.mark.slow
+  def test_trains_on_dicts_by_xla(self):
+    self.check_training(as_dict=True)
+
+  def check_training(self, as_dict):
     estimator = estimators.ScoreFunction(2, True)
     model = _make(estimator)
     data = {'x': X, 'y': Y} if as_dict else (X, Y)
