@@ -20,7 +20,6 @@ knows.
 
 from collections.abc import Sequence
 import functools
-import math
 import pathlib
 
 from absl import app
@@ -77,7 +76,7 @@ def compare(
 
   Returns:
     In bits a character: 'base', 'reordered', 'mixed', and the standard error of
-    'reordered' minus 'base' over the examples.
+    'reordered' minus 'base' over the examples: NaN for fewer than two.
   """
 
   def bits(probs):
@@ -85,11 +84,10 @@ def compare(
     return -np.mean(np.log2(chosen[..., 0]), axis=-1)
 
   base, reordered = bits(probs), bits(reorder(probs, by))
-  error = np.std(reordered - base) / math.sqrt(len(codes))
   return {
       'base': float(np.mean(base)),
       'reordered': float(np.mean(reordered)),
-      'error': float(error),
+      'error': flow_text_evaluation.standard_error(reordered - base),
       'mixed': float(np.mean(bits((probs + by) / 2))),
   }
 
@@ -162,6 +160,12 @@ def main(argv: Sequence[str]) -> None:
   first = next(iter(found.values()))
   text = first.text()
   codes = text_lib.windows(text.test, first.model.length).astype(np.int64)
+  if len(codes) < 2:
+    # The first is without what precedes it, and dropped below.
+    raise ValueError(
+        f'Expected a test text of at least two examples of '
+        f'{first.model.length} characters; received {len(text.test)}.'
+    )
   predictions = {
       name: _predict(run.model, codes) for name, run in found.items()
   }

@@ -37,7 +37,7 @@ def bits(
   found = _in_bits(model, -over_batches(model.log_prob, codes))
   measures = {
       'bits': float(np.mean(found)),
-      'bits_stderr': float(np.std(found) / math.sqrt(len(found))),
+      'bits_stderr': standard_error(found),
   }
   if _predicts_data(model):
     cross_entropy = functools.partial(_cross_entropy, model)
@@ -47,6 +47,24 @@ def bits(
   if kinds == [dlvm.layers.DiscreteAutoregressiveSortingFlow]:
     measures |= _other_families(model, codes)
   return measures
+
+
+def standard_error(values: np.ndarray) -> float:
+  """Computes the standard error of a mean.
+
+  Args:
+    values: Array of shape `[size]`.
+
+  Returns:
+    The error; NaN for fewer than two values.
+
+  Example:
+    >>> standard_error(np.array([1.0, 3.0]))
+    1.0
+  """
+  if len(values) < 2:
+    return math.nan
+  return float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 def over_batches(

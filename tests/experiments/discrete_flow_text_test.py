@@ -94,7 +94,10 @@ class FlowTextEvaluationTest(tf.test.TestCase):
     found = flow_text_evaluation.bits(model, codes)
     nats = -model.log_prob(codes).numpy() / 8 / np.log(2)
     self.assertAllClose(found['bits'], nats.mean())
-    self.assertAllClose(found['bits_stderr'], nats.std() / np.sqrt(70))
+    self.assertAllClose(found['bits_stderr'], nats.std(ddof=1) / np.sqrt(70))
+    one = flow_text_evaluation.bits(model, codes[:1])
+    self.assertAllClose(one['bits'], nats[0])
+    self.assertTrue(np.isnan(one['bits_stderr']))
     self.assertNotIn('network_bits', found)
 
   def test_network_bits_are_those_of_the_predictions(self):
