@@ -28,7 +28,10 @@ _ROUNDS = flags.DEFINE_integer(
 )
 _SECONDS = flags.DEFINE_float('seconds', 1.0, 'Seconds of each in a round.')
 _EXAMPLES = flags.DEFINE_integer(
-    'examples', 10_000, 'Examples whose bound is to need little memory.'
+    'examples',
+    10_000,
+    'Examples whose bound is to need little memory; 0 leaves it out.',
+    lower_bound=0,
 )
 
 _PIXELS, _LATENTS, _CLASSES, _HIDDEN, _BATCH = 784, 20, 10, 200, 100

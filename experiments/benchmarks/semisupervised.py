@@ -10,13 +10,17 @@ Gu and Poole (2017) report a ratio of 2 at 10 classes and of 9.9 at 100 on a
 GPU. On a CPU, where nothing is idle, more of the cost is that of the decoder.
 """
 
+import functools
+
 from absl import app
 from absl import flags
 import numpy as np
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import launch
 from experiments import semi_supervised_networks
+from experiments import shared_flags
 from experiments.benchmarks import timing
 
 _ROUNDS = flags.DEFINE_integer(
@@ -39,12 +43,14 @@ _INFERENCES = (
 )
 
 
+@functools.partial(launch.one_line_errors, unused=shared_flags.all_but())
 def main(argv):
   """Prints the tables."""
   del argv
+  numbers_of_classes = _parse_classes()
   for network, units in _UNITS.items():
     timings = {}
-    for num_classes in map(int, _CLASSES.value):
+    for num_classes in numbers_of_classes:
       timings[f'{num_classes} classes'] = timing.time_in_turn(
           {
               name: _caller(name, network, units, num_classes)
@@ -67,6 +73,19 @@ def main(argv):
       if len(medians) > 1:
         slope = timing.log_slope(medians)
         print(f'{name}: time grows as the power {slope:.2f} of the classes')
+
+
+def _parse_classes():
+  try:
+    numbers = [int(value) for value in _CLASSES.value]
+  except ValueError:
+    numbers = []
+  if not numbers or min(numbers) < 2:
+    raise ValueError(
+        'Expected numbers of at least 2 in --classes; received '
+        f'{_CLASSES.value}.'
+    )
+  return numbers
 
 
 def _caller(name, network, units, num_classes):

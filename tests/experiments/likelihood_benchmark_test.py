@@ -65,6 +65,12 @@ class BenchmarkFlagsTest(tf.test.TestCase):
       flag.parser.parse('0')
     self.assertEqual(flag.parser.parse('1'), 1)
 
+  def test_examples_are_not_negative(self):
+    flag = flags.FLAGS['examples']
+    with self.assertRaisesRegex(ValueError, '-5 is not a non-negative integer'):
+      flag.parser.parse('-5')
+    self.assertEqual(flag.parser.parse('0'), 0)
+
   def test_bad_flags_of_the_trainer(self):
     # In a process of its own, since the benchmarks share names of flags.
     process = subprocess.run(
