@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 from discrete_lvm import ops
 from discrete_lvm.models import discrete_vae
 from discrete_lvm.models import gibbs_kernel
+from discrete_lvm.ops import counts
 
 LogProb = Callable[[tf.Tensor], tf.Tensor]
 
@@ -59,7 +60,7 @@ def annealed_log_weights(
     float32 `Tensor`, shape `[...]`: the log-weight of each chain, in nats.
 
   Raises:
-    ValueError: If `num_steps` is below 1.
+    ValueError: If `num_steps` is no integer of at least 1.
 
   Example:
     >>> log_target = lambda codes: tf.reduce_sum(codes * [0., 1.], (-2, -1))
@@ -75,10 +76,7 @@ def annealed_log_weights(
     Radford M. Neal. Annealed Importance Sampling. Statistics and Computing
     11(2), 2001. https://arxiv.org/abs/physics/9803008. Equation 11.
   """
-  if num_steps < 1:
-    raise ValueError(
-        f'Expected `num_steps` of at least 1; received {num_steps}.'
-    )
+  counts.check_count(num_steps, 'num_steps')
   _, log_weights, _ = tfp.mcmc.sample_annealed_importance_chain(
       num_steps,
       log_initial,
@@ -117,7 +115,7 @@ def annealed_bound(
     float32 `Tensor`, shape `[batch]`, in nats.
 
   Raises:
-    ValueError: If `num_steps` or `num_chains` is below 1.
+    ValueError: If `num_steps` or `num_chains` is no integer of at least 1.
 
   Example:
     >>> encoder = keras.Sequential([keras.layers.Dense(4 * 3)])
@@ -133,7 +131,7 @@ def annealed_bound(
     Quantitative Analysis of Decoder-Based Generative Models. ICLR 2017.
     https://arxiv.org/abs/1611.04273. Section 3.
   """
-  _check_num_chains(num_chains)
+  counts.check_count(num_chains, 'num_chains')
   chain_seed, code_seed = ops.split(seed, 2)
   log_q, log_joint, logits = _laws(model, x)
   codes = ops.sample_one_hot(logits, seed=code_seed, sample_shape=[num_chains])
@@ -169,8 +167,8 @@ def annealed_upper_bound(
     float32 `Tensor`, shape `[batch]`, in nats.
 
   Raises:
-    ValueError: If `num_steps` or `num_chains` is below 1, or `codes` are not
-      one of each example.
+    ValueError: If `num_steps` or `num_chains` is no integer of at least 1, or
+      `codes` are not one of each example.
 
   Example:
     >>> encoder = keras.Sequential([keras.layers.Dense(4 * 3)])
@@ -188,7 +186,7 @@ def annealed_upper_bound(
     Likelihood Using Bidirectional Monte Carlo. 2015.
     https://arxiv.org/abs/1511.02543. Section 3.
   """
-  _check_num_chains(num_chains)
+  counts.check_count(num_chains, 'num_chains')
   log_q, log_joint, logits = _laws(model, x)
   codes = tf.convert_to_tensor(codes)
   if not codes.shape.is_compatible_with(logits.shape):
@@ -231,7 +229,7 @@ def bidirectional_bounds(
     the other; the estimates of one example may cross.
 
   Raises:
-    ValueError: If `num_steps` or `num_chains` is below 1.
+    ValueError: If `num_steps` or `num_chains` is no integer of at least 1.
 
   Example:
     >>> encoder = keras.Sequential([keras.layers.Dense(4 * 3)])
@@ -267,10 +265,3 @@ def _laws(model, x):
     return tf.reduce_sum(ops.one_hot_log_prob(codes, logits), axis=-1)
 
   return log_q, lambda codes: model.log_joint(x, codes), logits
-
-
-def _check_num_chains(num_chains):
-  if num_chains < 1:
-    raise ValueError(
-        f'Expected `num_chains` of at least 1; received {num_chains}.'
-    )

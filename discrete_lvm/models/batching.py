@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm import objectives
+from discrete_lvm.ops import counts
 
 # Rows that a network gets at once while a bound is evaluated: enough to fill
 # the cores, few enough to stay in the cache.
@@ -118,12 +119,10 @@ def map_samples(
     `Tensor`, shape `[S, batch]`, or a list of them.
 
   Raises:
-    ValueError: If `num_samples` is below 1.
+    ValueError: If `num_samples` is no integer of at least 1.
   """
-  if not tf.is_tensor(num_samples) and num_samples < 1:
-    raise ValueError(
-        f'Expected `num_samples` of at least 1; received {num_samples}.'
-    )
+  if not tf.is_tensor(num_samples):
+    counts.check_count(num_samples, 'num_samples')
   size = _samples_per_chunk(num_samples, batch_size)
   num_chunks = -(-num_samples // size)
   static = [None if tf.is_tensor(n) else n for n in (size, batch_size)]
@@ -156,7 +155,7 @@ def stream_samples(
     An `ImportanceWeightedEstimate` of shape `[batch]`.
 
   Raises:
-    ValueError: If `num_samples` is below 1.
+    ValueError: If `num_samples` is no integer of at least 1.
   """
   return objectives.importance_weighted_estimate(
       draw,

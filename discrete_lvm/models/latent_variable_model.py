@@ -46,8 +46,8 @@ class LatentVariableModel(model.Model, abc.ABC):
       x)`, or what else has a mean weight of `p(x)`.
 
     Raises:
-      ValueError: If `num_samples` is below 1, or the batch is not one of the
-        model.
+      ValueError: If `num_samples` is no integer of at least 1, or the batch is
+        not one of the model.
     """
     draw, batch_size = self._sampler(batch, seed, **options)
     return batching.map_samples(draw, num_samples, batch_size)

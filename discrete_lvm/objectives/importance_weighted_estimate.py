@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from discrete_lvm.ops import counts
+
 
 class ImportanceWeightedEstimate(NamedTuple):
   """A bound of many samples, and how far to trust it: each of shape `[batch]`.
@@ -60,8 +62,8 @@ def importance_weighted_estimate(
     An `ImportanceWeightedEstimate` of float32 `Tensor`s, shape `batch_shape`.
 
   Raises:
-    ValueError: If `num_samples` or `chunk_size` is below 1, or if `draw`
-      returns another shape.
+    ValueError: If `num_samples` or `chunk_size` is no integer of at least 1, or
+      if `draw` returns another shape.
 
   Example:
     >>> weights = tf.math.log([[1.], [2.], [3.], [1e30]])
@@ -86,10 +88,8 @@ def importance_weighted_estimate(
         (num_samples, 'num_samples'),
         (chunk_size, 'chunk_size'),
     ):
-      if not tf.is_tensor(value) and value < 1:
-        raise ValueError(
-            f'Expected `{argument}` of at least 1; received {value}.'
-        )
+      if not tf.is_tensor(value):
+        counts.check_count(value, argument)
     num_chunks = -(-num_samples // chunk_size)
     zeros = tf.zeros(batch_shape)
     rank = zeros.shape.rank

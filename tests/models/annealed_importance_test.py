@@ -63,8 +63,11 @@ class AnnealedLogWeightsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertGreater(np.std(log_weights), 0.2)
 
   def test_rejects_no_steps(self):
-    with self.assertRaisesRegex(ValueError, '`num_steps` of at least 1'):
-      models.annealed_log_weights(None, None, tf.zeros([1, 1, 2]), 0, 0)
+    for num_steps in (0, 2.5):
+      with self.assertRaisesRegex(ValueError, '`num_steps` of at least 1'):
+        models.annealed_log_weights(
+            None, None, tf.zeros([1, 1, 2]), num_steps, 0
+        )
 
 
 class BoundsTest(tf.test.TestCase, parameterized.TestCase):
@@ -84,6 +87,7 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
     for gap in (exact - lower, upper - exact):
       self.assertGreater(np.mean(gap), 4 * np.std(gap) / np.sqrt(20_000))
 
+  @pytest.mark.slow
   def test_more_steps_and_more_chains_close_the_bracket(self):
     model = _make()
     bounds = tf.function(models.bidirectional_bounds)
@@ -138,6 +142,7 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
     codes, x = _draw(model, 2)
     for call in (
         lambda: models.annealed_bound(model, x, 1, 0, 0),
+        lambda: models.annealed_bound(model, x, 1, 2.0, 0),
         lambda: models.annealed_upper_bound(model, x, codes, 1, 0, 0),
     ):
       with self.assertRaisesRegex(ValueError, '`num_chains` of at least 1'):

@@ -97,7 +97,12 @@ class ImportanceWeightedEstimateTest(tf.test.TestCase, parameterized.TestCase):
           lambda size, index: tf.zeros(shape), 4, 2, [3]
       )
 
-  @parameterized.parameters((0, 1, 'num_samples'), (1, 0, 'chunk_size'))
+  @parameterized.parameters(
+      (0, 1, 'num_samples'),
+      (1, 0, 'chunk_size'),
+      (5.0, 1, 'num_samples'),
+      (1, 2.5, 'chunk_size'),
+  )
   def test_rejects_nothing_to_do(self, num_samples, chunk_size, argument):
     with self.assertRaisesRegex(ValueError, f'`{argument}` of at least 1'):
       objectives.importance_weighted_estimate(
