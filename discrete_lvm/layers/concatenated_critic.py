@@ -30,7 +30,8 @@ class ConcatenatedCritic(keras.layers.Layer):
 
   Raises:
     ValueError: If `network` is not a Keras layer or its last output dimension
-      not one, or x or y has no static features.
+      not one, x or y has no static features, or their leading dimensions do not
+      broadcast.
 
   Example:
     >>> network = keras.Sequential(
@@ -55,9 +56,10 @@ class ConcatenatedCritic(keras.layers.Layer):
     given_networks.build(self.network, (None, size))
 
   def call(self, x, y):
+    leading = critics.broadcast_leading(x, y)
+    static = leading + [y.shape[-2], x.shape[-2]]
     x, y = x[..., tf.newaxis, :, :], y[..., :, tf.newaxis, :]
     shape = tf.broadcast_dynamic_shape(tf.shape(x)[:-1], tf.shape(y)[:-1])
-    static = tf.broadcast_static_shape(x.shape[:-1], y.shape[:-1])
     pairs = [
         tf.broadcast_to(z, tf.concat([shape, [z.shape[-1]]], axis=0))
         for z in (x, y)

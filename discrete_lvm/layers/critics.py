@@ -39,6 +39,28 @@ def check_features(x_shape, y_shape):
   return tuple(sizes)
 
 
+def broadcast_leading(x, y):
+  """Returns the static leading dimensions of the scores.
+
+  Args:
+    x: `Tensor`, shape `[..., K, x_dim]`.
+    y: `Tensor`, shape `[..., L, y_dim]`.
+
+  Returns:
+    `TensorShape`.
+
+  Raises:
+    ValueError: If those of x and y do not broadcast.
+  """
+  try:
+    return tf.broadcast_static_shape(x.shape[:-2], y.shape[:-2])
+  except ValueError:
+    raise ValueError(
+        'Expected x and y whose leading dimensions broadcast; received shapes '
+        f'{x.shape} and {y.shape}.'
+    ) from None
+
+
 def inner_products(x, y):
   """Returns the score of each y with each x.
 
@@ -50,13 +72,15 @@ def inner_products(x, y):
     `Tensor`, shape `[..., L, K]`.
 
   Raises:
-    ValueError: If the last dimensions differ.
+    ValueError: If the last dimensions differ, or the leading ones do not
+      broadcast.
   """
   if not x.shape[-1:].is_compatible_with(y.shape[-1:]):
     raise ValueError(
         'Expected embeddings of x and y of one size; received shapes '
         f'{x.shape} and {y.shape}.'
     )
+  broadcast_leading(x, y)
   return tf.matmul(y, x, transpose_b=True)
 
 

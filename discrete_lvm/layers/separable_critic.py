@@ -30,7 +30,7 @@ class SeparableCritic(keras.layers.Layer):
 
   Raises:
     ValueError: If a network is not a Keras layer, or their outputs are not of
-      one size.
+      one size or of leading dimensions that do not broadcast.
 
   Example:
     >>> critic = dlvm.layers.SeparableCritic(

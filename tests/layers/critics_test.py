@@ -223,6 +223,17 @@ class RejectsTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, r'K, features\] with static'):
           critic.build(*shapes)
 
+  def test_leading_dimensions(self):
+    for critic in (
+        layers.BilinearCritic(),
+        layers.ConcatenatedCritic(_network(1, 0)),
+        layers.SeparableCritic(_network(4, 0), _network(4, 1)),
+    ):
+      scores = critic(tf.zeros([1, 7, 3]), tf.zeros([5, 7, 2]))
+      self.assertEqual(scores.shape, [5, 7, 7])
+      with self.assertRaisesRegex(ValueError, 'whose leading dimensions broad'):
+        critic(tf.zeros([2, 7, 3]), tf.zeros([5, 7, 2]))
+
 
 if __name__ == '__main__':
   tf.test.main()
