@@ -194,7 +194,9 @@ class DiscreteFlow(model.Model):
 
     Returns:
       float32 `Tensor`, shape `[...]`, in nats; -inf for a code outside of
-      `[0, K)`.
+      `[0, K)`, NaN where a float is NaN. No other floats are checked: of
+      vectors that are not one-hot it is an extension for the gradient, as in
+      `distributions.OneHotCategorical`, and no log-probability.
 
     Raises:
       ValueError: If `x` is of another shape.
@@ -210,7 +212,7 @@ class DiscreteFlow(model.Model):
 
     Returns:
       int32 codes, shape `[..., length]`; -1 throughout an event that has a
-      code outside of `[0, K)`.
+      code outside of `[0, K)` or a NaN.
 
     Raises:
       ValueError: If `x` is of another shape.
@@ -231,7 +233,7 @@ class DiscreteFlow(model.Model):
 
     Returns:
       int32 codes, shape `[..., length]`; -1 throughout an event that has a
-      code outside of `[0, K)`.
+      code outside of `[0, K)` or a NaN.
 
     Raises:
       ValueError: If `z` is of another shape.
@@ -246,6 +248,8 @@ class DiscreteFlow(model.Model):
 
   def _evaluate(self, x, context, training=False):
     """Returns `log p(x)`, and the cross-entropies of training."""
+    x = tf.convert_to_tensor(x)
+    outside = -math.inf if x.dtype.is_integer else math.nan
     x, is_valid = self._as_one_hot(x)
     context = _as_context(context)
     self._build_for(context)
@@ -253,8 +257,8 @@ class DiscreteFlow(model.Model):
         self.flows, x, context, training
     )
     log_prob = self._base(context, training=training).log_prob(z)
-    impossible = tf.constant(-math.inf, log_prob.dtype)
-    return tf.where(is_valid, log_prob, impossible), cross_entropies
+    outside = tf.constant(outside, log_prob.dtype)
+    return tf.where(is_valid, log_prob, outside), cross_entropies
 
   def sample(
       self,
@@ -339,7 +343,7 @@ class DiscreteFlow(model.Model):
     )
 
   def _as_one_hot(self, x):
-    """Returns one-hot events, and which of them are in the event space."""
+    """Returns one-hot events, and which have neither a bad code nor a NaN."""
     x = tf.convert_to_tensor(x)
     shape = tf.TensorShape([self.length, self.num_classes])
     if x.dtype.is_integer and x.shape[-1:].is_compatible_with(shape[:1]):
@@ -348,7 +352,10 @@ class DiscreteFlow(model.Model):
       in_range = (x >= 0) & (x < self.num_classes)
       return tf.one_hot(x, self.num_classes), tf.reduce_all(in_range, axis=-1)
     if x.dtype.is_floating and x.shape[-2:].is_compatible_with(shape):
-      return tf.cast(shapes.ensure_last(x, shape), tf.float32), True
+      x = tf.cast(shapes.ensure_last(x, shape), tf.float32)
+      # An argmax or a comparison would lose it.
+      is_nan = tf.math.is_nan(x)
+      return x, tf.logical_not(tf.reduce_any(is_nan, axis=[-2, -1]))
     raise ValueError(
         f'Expected one-hot events, floating of shape [..., {self.length}, '
         f'{self.num_classes}], or integer codes [..., {self.length}]; received '
@@ -426,5 +433,4 @@ def _as_context(context):
 
 def _where_valid(is_valid, codes):
   """Returns codes, `[..., length]`, or -1 where an event is none."""
-  is_valid = tf.convert_to_tensor(is_valid)[..., tf.newaxis]
-  return tf.where(is_valid, codes, -1)
+  return tf.where(is_valid[..., tf.newaxis], codes, -1)

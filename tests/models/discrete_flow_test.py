@@ -171,6 +171,23 @@ class LawTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllEqual(codes[0], [-1, -1, -1])
         self.assertAllEqual(codes[1], expected)
 
+  @parameterized.parameters(*STACKS)
+  def test_nan_remains(self, stack):
+    model = _make(stack)
+    events = EVENTS[:3].copy()
+    events[0], events[1, 1, 2] = np.nan, np.nan
+    for function in (
+        model.log_prob,
+        tf.function(model.log_prob, jit_compile=True),
+    ):
+      log_prob = function(events)
+      self.assertAllEqual(np.isnan(log_prob), [True, True, False])
+      self.assertAllClose(log_prob[2], model.log_prob(CODES[2]))
+    for function in (model.encode, model.decode):
+      codes = function(events)
+      self.assertAllEqual(codes[:2], -np.ones([2, LENGTH]))
+      self.assertAllEqual(codes[2], function(CODES[2]))
+
   @parameterized.parameters('int8', 'uint8', 'int16', 'uint16', 'int64')
   def test_codes_of_any_integer_type(self, dtype):
     num_classes = 2 ** min(16, 8 * tf.as_dtype(dtype).size)
