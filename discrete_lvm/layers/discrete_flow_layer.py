@@ -13,9 +13,11 @@ from discrete_lvm.ops import conditioners
 class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
   """Abstract permutation of events, by way of a network that it owns.
 
-  The call maps data to the base and `generate` maps back, bit for bit. The
-  results have the type of the events: a dtype policy is that of the network
-  alone.
+  The call maps data to the base and `generate` maps back, bit for bit if both
+  are compiled alike. A network of 16 bits rounds otherwise under XLA than in
+  eager or graph mode, and an argmax of its outputs decides: the flow is then
+  another permutation. One-hot results have the type of the events: a dtype
+  policy is that of the network alone.
 
   Args:
     conditioner: Keras layer of events `[batch, length, K]` or, if the flow is

@@ -35,6 +35,12 @@ class DiscreteFlow(model.Model):
   else. It is no part of `log p(x)`, so `evaluate` reports the former
   alone.
 
+  Networks of a 16-bit dtype policy round otherwise under XLA than in eager or
+  graph mode, and an argmax of their outputs decides: the flow is then another
+  permutation, also with another density. Compile `encode`, `decode`, `sample`
+  and `log_prob` alike, all by XLA or none. Compiled alike, `decode` inverts
+  `encode` bit for bit.
+
   Args:
     flows: Keras layers from data to base, the order in which `log_prob` applies
       them: `layers.DiscreteAutoregressiveFlow`, `DiscreteBipartiteFlow`,
@@ -206,6 +212,8 @@ class DiscreteFlow(model.Model):
   def encode(self, x: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
     """Maps data to the base.
 
+    Under a 16-bit dtype policy compile it as `decode`: both by XLA, or neither.
+
     Args:
       x: As for `log_prob`.
       context: As for `log_prob`.
@@ -225,6 +233,8 @@ class DiscreteFlow(model.Model):
 
   def decode(self, z: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
     """Maps the base to data: the inverse of `encode`, in a graph.
+
+    Under a 16-bit dtype policy compile it as `encode`: both by XLA, or neither.
 
     Args:
       z: Floating one-hot `Tensor`, shape `[..., length, K]`, or integer codes,
