@@ -1,5 +1,7 @@
 """Integer codes as one-hot vectors."""
 
+import numbers
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -25,8 +27,8 @@ class OneHot(tfb.Bijector):
     name: Python `str`, prefix of the ops.
 
   Raises:
-    ValueError: If `num_classes` is below 2, or the last axis of a vector is
-      not `K`.
+    ValueError: If `num_classes` is no integer of at least 2, or the last axis
+      of a vector is not `K`.
     tf.errors.InvalidArgumentError: Under `validate_args`, if a code is out of
       range or a vector not one-hot.
 
@@ -49,9 +51,10 @@ class OneHot(tfb.Bijector):
       name='OneHot',
   ):
     parameters = dict(locals())
-    if num_classes < 2:
+    if not isinstance(num_classes, numbers.Integral) or num_classes < 2:
       raise ValueError(
-          f'Expected `num_classes` of at least 2; received {num_classes}.'
+          'Expected an integer `num_classes` of at least 2; received '
+          f'{num_classes}.'
       )
     self._num_classes = num_classes
     self._one_hot_dtype = tf.as_dtype(dtype)

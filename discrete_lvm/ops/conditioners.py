@@ -29,8 +29,8 @@ class Conditioner(tf.Module):
     name: Python `str`.
 
   Raises:
-    ValueError: If the network returns another number of positions, or the
-      shape of the context does not fit that of the events.
+    ValueError: If the network returns another number of events or positions, or
+      the shape of the context does not fit that of the events.
 
   Example:
     >>> from discrete_lvm.ops import conditioners
@@ -154,8 +154,8 @@ class Conditioner(tf.Module):
   def _evaluate(self, flat, context):
     outputs = self.network(flat, **_given(context))
     self._track()
-    if outputs.shape.rank != 3 or not outputs.shape[1:2].is_compatible_with(
-        flat.shape[1:2]
+    if outputs.shape.rank != 3 or not outputs.shape[:2].is_compatible_with(
+        flat.shape[:2]
     ):
       raise ValueError(
           f'Expected a conditioner that maps events {flat.shape} to [batch, '

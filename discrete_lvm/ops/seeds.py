@@ -1,6 +1,7 @@
 """Stateless seeds: every random draw is a function of the pair that it gets."""
 
 import hashlib
+import numbers
 from typing import Any
 
 import tensorflow as tf
@@ -10,9 +11,9 @@ def as_seed(seed: Any) -> tf.Tensor:
   """Converts to the int32 pair that stateless ops and TFP both accept.
 
   Args:
-    seed: Integer `Tensor` or sequence of shape `[2]`; a Python `int`, which
-      becomes `[0, seed]`; or a `keras.random.SeedGenerator`, whose state
-      advances by one.
+    seed: Integer `Tensor` or sequence of shape `[2]`; a Python or NumPy
+      integer, no `bool`, which becomes `[0, seed]`; or a
+      `keras.random.SeedGenerator`, whose state advances by one.
 
   Returns:
     int32 `Tensor`, shape `[2]`.
@@ -26,7 +27,8 @@ def as_seed(seed: Any) -> tf.Tensor:
   """
   if hasattr(seed, 'next'):  # A SeedGenerator, whose state is int64.
     seed = seed.next()
-  if isinstance(seed, int):
+  if isinstance(seed, numbers.Integral) and not isinstance(seed, bool):
+    seed = int(seed)
     seed = [seed >> 32, seed & 0xFFFFFFFF]
   if not tf.is_tensor(seed):
     # By way of int64, so that a high bit wraps where int32 would overflow.

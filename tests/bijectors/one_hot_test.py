@@ -61,8 +61,11 @@ class OneHotTest(tf.test.TestCase, parameterized.TestCase):
       codes.mean()
 
   def test_rejects(self):
-    with self.assertRaisesRegex(ValueError, 'at least 2; received 1'):
-      bijectors.OneHot(1)
+    for num_classes in (1, 2.5):
+      with self.assertRaisesRegex(
+          ValueError, f'at least 2; received {num_classes}'
+      ):
+        bijectors.OneHot(num_classes)
     with self.assertRaisesRegex(ValueError, r'\[..., 3\]; received'):
       bijectors.OneHot(3).inverse(tf.one_hot(0, 4))
     checked = bijectors.OneHot(3, validate_args=True)

@@ -100,6 +100,7 @@ class ConditionerTest(tf.test.TestCase, parameterized.TestCase):
           lambda x: x[..., :2],
           lambda x: tf.concat([x, x, x], -1),
           lambda x: x[:, :1],
+          lambda x: tf.concat([x, x], 0),
           lambda x: x[:, 0],
       ),
   )

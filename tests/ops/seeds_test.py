@@ -1,5 +1,6 @@
 from absl.testing import parameterized
 import keras
+import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import ops
@@ -17,6 +18,12 @@ class SeedsTest(tf.test.TestCase, parameterized.TestCase):
     seeds = (0, 1, -1, 2**31, 2**32, 2**40 + 3, 3)
     pairs = {tuple(ops.as_seed(seed).numpy()) for seed in seeds}
     self.assertLen(pairs, len(seeds))
+
+  @parameterized.parameters(np.int64, np.int32, np.uint8)
+  def test_numpy_integer_is_as_an_int(self, dtype):
+    self.assertAllEqual(ops.as_seed(dtype(3)), ops.as_seed(3))
+    least = np.iinfo(dtype).min
+    self.assertAllEqual(ops.as_seed(dtype(least)), ops.as_seed(int(least)))
 
   def test_seed_generator_advances_and_gives_int32(self):
     generator = keras.random.SeedGenerator(5)
@@ -55,7 +62,9 @@ class SeedsTest(tf.test.TestCase, parameterized.TestCase):
     a, b = strategy.experimental_local_results(noise)
     self.assertNotAllClose(a, b)
 
-  @parameterized.parameters(([1],), ([1, 2, 3],), ([0.5, 1.0],), ([[1, 2]],))
+  @parameterized.parameters(
+      ([1],), ([1, 2, 3],), ([0.5, 1.0],), ([[1, 2]],), (True,)
+  )
   def test_rejects_what_is_no_pair_of_integers(self, seed):
     with self.assertRaisesRegex(ValueError, r'Expected an integer `seed`'):
       ops.as_seed(seed)
