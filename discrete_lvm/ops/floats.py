@@ -31,11 +31,20 @@ def common_floats(*values: Any) -> list[tf.Tensor]:
   Returns:
     List of `Tensor`s.
 
+  Raises:
+    ValueError: If one is neither floating nor integer.
+
   Example:
     >>> [x.dtype.name for x in common_floats(1., tf.zeros([], tf.bfloat16))]
     ['float32', 'float32']
   """
   tensors = [tf.convert_to_tensor(x) for x in values]
   dtypes = [x.dtype for x in tensors]
+  for dtype in dtypes:
+    # A cast would take them, the complex ones without their imaginary part.
+    if not dtype.is_floating and not dtype.is_integer:
+      raise ValueError(
+          f'Expected floating or integer values; received {dtype.name}.'
+      )
   dtype = tf.float64 if tf.float64 in dtypes else tf.float32
   return [tf.cast(x, dtype) for x in tensors]

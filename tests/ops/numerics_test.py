@@ -39,6 +39,11 @@ class NumericsTest(tf.test.TestCase):
       with self.assertRaisesRegex(ValueError, f'an axis {axis}; received'):
         ops.log_mean_exp(x, axis)
 
+  def test_log_mean_exp_rejects_what_is_no_real_number(self):
+    for x, name in (([True], 'bool'), ([1j], 'complex128'), (['1'], 'string')):
+      with self.assertRaisesRegex(ValueError, f'values; received {name}'):
+        ops.log_mean_exp(x)
+
   def test_units_of_python_numbers(self):
     self.assertAllClose(ops.nats_to_bits(8), 8 / math.log(2))
     self.assertAllClose(ops.bits_per_dim(100, 10), 10 / math.log(2))
