@@ -200,9 +200,10 @@ class DiscreteFlow(model.Model):
 
     Returns:
       float32 `Tensor`, shape `[...]`, in nats; -inf for a code outside of
-      `[0, K)`, NaN where a float is NaN. No other floats are checked: of
-      vectors that are not one-hot it is an extension for the gradient, as in
-      `distributions.OneHotCategorical`, and no log-probability.
+      `[0, K)`, NaN where a float is NaN. No other floats are checked: a
+      vector that is not one-hot gets some finite number, which is no
+      log-probability, and not always the linear extension that
+      `distributions.OneHotCategorical` has.
 
     Raises:
       ValueError: If `x` is of another shape.
