@@ -1,6 +1,7 @@
 """Categorical latents of a delta-VAE."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -37,7 +38,7 @@ class CategoricalLatents(latents.Latents):
     `[batch, N, K]`: logits in nats, float32.
 
   Raises:
-    ValueError: If `length` is below 1, if the law of the estimator is not that
+    ValueError: If `length` is below 1, `delta` no scalar, if the law of the estimator is not that
       of the logits or it needs the whole cost, which the KL is a part of, if
       the features are not of the length, if the network of an auxiliary prior
       has other than K outputs, or as `layers.DeltaCategoricalHead` raises.
@@ -69,6 +70,10 @@ class CategoricalLatents(latents.Latents):
     super().__init__(autocast=False, **kwargs)
     if length < 1:
       raise ValueError(f'Expected a `length` of at least 1; received {length}.')
+    if np.ndim(delta):
+      raise ValueError(
+          f'Expected one `delta` for all latents; received {delta}.'
+      )
     self.length, self.dim = length, dim
     self.estimator = estimator or estimators.StraightThroughGumbelSoftmax()
     if type(self.estimator).law_logits is not estimators.Estimator.law_logits:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from discrete_lvm.ops import counts
 from discrete_lvm.ops import floats
 
 
@@ -42,16 +43,15 @@ def check_length(length: int) -> None:
     length: Python `int`.
 
   Raises:
-    ValueError: If it is below 1.
+    ValueError: If it is no integer, or below 1.
 
   Example:
     >>> check_length(0)
     Traceback (most recent call last):
     ...
-    ValueError: Expected a `length` of at least 1; received 0.
+    ValueError: Expected an integer `length` of at least 1; received 0.
   """
-  if length < 1:
-    raise ValueError(f'Expected a `length` of at least 1; received {length}.')
+  counts.check_count(length, 'length')
 
 
 def log_noise_variance(alpha: tf.Tensor) -> tf.Tensor:

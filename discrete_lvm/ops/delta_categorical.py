@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from discrete_lvm.ops import broadcasting
 from discrete_lvm.ops import floats
 from discrete_lvm.ops import shapes
 
@@ -156,11 +157,10 @@ def delta_categorical(
     log_p = _log_softmax(prior_logits) + tf.zeros_like(logits)
     logits += tf.zeros_like(log_p)
     split = _split_leader(logits, log_p)
-    goal = _goal(
-        _broadcast_to(
-            tf.cast(tf.convert_to_tensor(delta), logits.dtype), split.divergence
-        )
-    )
+    batch = split.divergence
+    delta = tf.cast(tf.convert_to_tensor(delta), logits.dtype)
+    broadcasting.check_broadcasts_to(delta, batch.shape, 'delta')
+    goal = _goal(tf.broadcast_to(delta, tf.shape(batch)))
     gain = _gain(split, goal)
     rest = tf.maximum(split.rest_p - gain, _LEAST_PROBABILITY)
     raised = tf.where(
@@ -176,24 +176,6 @@ def delta_categorical(
         tf.where(reached[..., tf.newaxis], logits, raised),
         tf.constant(math.nan, logits.dtype),
     )
-
-
-def _broadcast_to(delta, batch):
-  """Returns delta in the shape of `batch`, which it must not widen."""
-  shape, expected = delta.shape, batch.shape
-  if None not in (shape.rank, expected.rank):
-    fits = shape.rank <= expected.rank and all(
-        size in (None, 1) or other in (None, size)
-        for size, other in zip(
-            reversed(shape), reversed(expected), strict=False
-        )
-    )
-    if not fits:
-      raise ValueError(
-          f'Expected `delta` of a shape that broadcasts to {expected}; '
-          f'received {shape}.'
-      )
-  return tf.broadcast_to(delta, tf.shape(batch))
 
 
 def _goal(delta):

@@ -220,6 +220,7 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
       ('`length` and a `dim`', lambda: models.GaussianLatents(0, 1)),
       ('`length` and a `dim`', lambda: models.NoLatents(1, 0)),
       ('`length` of at least 1', lambda: models.CategoricalLatents(0, 2)),
+      ('one `delta` for', lambda: models.CategoricalLatents(1, 4, [0.5])),
       (r'in \[0, 1\) or 2', lambda: models.GaussianLatents(3, 2, alpha=1.0)),
       (r'in \[0, 1\) or 2', lambda: models.GaussianLatents(3, 2, [0.1] * 3)),
       # As float32 it is 1.

@@ -46,6 +46,14 @@ class AR1InnovationsTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r'in \(-1, 1\); received'):
       op(Z, [0.0, 1.0, 0.0])
 
+  @parameterized.parameters((ops.ar1_innovations,), (ops.ar1_from_innovations,))
+  def test_shapes_that_do_not_match(self, op):
+    for z in (np.zeros([5, 1]), np.zeros([5, 2])):
+      with self.assertRaisesRegex(ValueError, r'with \(.,\); received \(3,\)'):
+        op(z, [0.5] * 3)
+    with self.assertRaisesRegex(ValueError, r'\[..., length, dim\]; received'):
+      op(np.zeros([5]), 0.5)
+
 
 if __name__ == '__main__':
   tf.test.main()
