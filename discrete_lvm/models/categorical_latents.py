@@ -38,10 +38,11 @@ class CategoricalLatents(latents.Latents):
     `[batch, N, K]`: logits in nats, float32.
 
   Raises:
-    ValueError: If `length` is below 1, `delta` no scalar, if the law of the estimator is not that
-      of the logits or it needs the whole cost, which the KL is a part of, if
-      the features are not of the length, if the network of an auxiliary prior
-      has other than K outputs, or as `layers.DeltaCategoricalHead` raises.
+    ValueError: If `length` is below 1, `delta` no scalar, if the law of the
+      estimator is not that of the logits or it needs the whole cost, which the
+      KL is a part of, if the features are not of the length, if the network of
+      an auxiliary prior has other than K outputs, or as
+      `layers.DeltaCategoricalHead` raises.
 
   Example:
     >>> latents = dlvm.models.CategoricalLatents(length=8, dim=4, delta=.5)
