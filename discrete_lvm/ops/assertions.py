@@ -48,7 +48,9 @@ def check_one_per_example(
     ValueError: Expected `y` with 3 examples on axis 0; received shape (1,).
   """
   size, rank = x.shape[0], values.shape.rank
-  received = values.shape[axis] if -rank <= axis < rank else 0
+  received = None
+  if rank is not None:
+    received = values.shape[axis] if -rank <= axis < rank else 0
   if size is None or received is None:
     tf.debugging.assert_equal(
         tf.shape(values)[axis],
