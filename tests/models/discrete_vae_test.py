@@ -149,8 +149,14 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
     kl = ops.categorical_kl(logits, model.prior_logits.value)
     self.assertAllClose(terms['rate'], tf.reduce_sum(kl, -1))
 
-  @parameterized.parameters('uniform', 'learned')
-  def test_gradient_reaches_every_weight(self, prior):
+  def test_gradient_reaches_every_weight(self):
+    self.check_gradients('learned')
+
+  @pytest.mark.slow
+  def test_gradient_reaches_every_weight_of_a_uniform_prior(self):
+    self.check_gradients('uniform')
+
+  def check_gradients(self, prior):
     for cls in estimators.ESTIMATORS.values():
       model = _make(*_shape_for(cls), prior=prior, estimator=cls())
       with tf.GradientTape() as tape:
@@ -453,8 +459,14 @@ class LikelihoodsTest(tf.test.TestCase, parameterized.TestCase):
 
 class KerasTest(tf.test.TestCase, parameterized.TestCase):
 
-  @parameterized.parameters((False, 4), (True, 1))
-  def test_fit_learns_and_evaluate_reports(self, jit_compile, steps):
+  def test_fit_learns_and_evaluate_reports(self):
+    self.check_fit(jit_compile=False, steps=4)
+
+  @pytest.mark.slow
+  def test_fit_learns_by_xla(self):
+    self.check_fit(jit_compile=True, steps=1)
+
+  def check_fit(self, jit_compile, steps):
     model = _make()
     model.compile(
         keras.optimizers.Adam(0.05),
