@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from discrete_lvm.ops import counts
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 
 
 def check_alpha(alpha: Any) -> None:
@@ -52,6 +53,41 @@ def check_length(length: int) -> None:
     ValueError: Expected an integer `length` of at least 1; received 0.
   """
   counts.check_count(length, 'length')
+
+
+def align(sequence: tf.Tensor, alpha: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  """Shapes `alpha` to broadcast against sequences.
+
+  Args:
+    sequence: `Tensor`, shape `[..., length, dim]`.
+    alpha: `Tensor`, shape `[]`, `[..., 1]` or `[..., dim]`.
+
+  Returns:
+    The sequence, whose dim is checked in the run where it is not static, and
+    `alpha`, shape `[]` or `[..., 1, dim]`.
+
+  Raises:
+    ValueError: If `alpha` is statically of another dim.
+
+  Example:
+    >>> _, alpha = align(tf.zeros([5, 2]), tf.constant([.5, .9]))
+    >>> alpha.shape
+    TensorShape([1, 2])
+  """
+  if alpha.shape.rank == 0:
+    return sequence, alpha
+  dims = (alpha.shape[-1], sequence.shape[-1])
+  if None not in dims and dims[0] not in (1, dims[1]):
+    raise ValueError(
+        f'Expected `alpha` of shape [], [..., 1] or [..., {dims[1]}]; received '
+        f'shape {alpha.shape}.'
+    )
+  # Checked in the run where one is not static: a dim of 1 would broadcast.
+  if dims[0] not in (None, 1):
+    sequence = shapes.ensure_last(sequence, alpha.shape[-1:])
+  if dims[1] == 1:
+    alpha = shapes.ensure_last(alpha, sequence.shape[-1:])
+  return sequence, alpha[..., tf.newaxis, :]
 
 
 def log_noise_variance(alpha: tf.Tensor) -> tf.Tensor:

@@ -5,7 +5,6 @@ import tensorflow as tf
 from discrete_lvm.ops import ar1
 from discrete_lvm.ops import floats
 from discrete_lvm.ops import recurrence
-from discrete_lvm.ops import shapes
 
 
 def ar1_innovations(
@@ -29,6 +28,7 @@ def ar1_innovations(
   Raises:
     ValueError: If `alpha` is statically not in (-1, 1) or of another dim, or if
       `z` has fewer than two dimensions.
+    tf.errors.InvalidArgumentError: If a dim that is not static differs.
 
   Example:
     >>> ar1_innovations([[1.], [1.4]], alpha=.6).numpy()[:, 0].round(3)
@@ -37,7 +37,8 @@ def ar1_innovations(
   with tf.name_scope(name):
     ar1.check_alpha(alpha)
     z, alpha = floats.common_floats(z, alpha)
-    alpha = _align(alpha, z, 'z')
+    _check_rank(z, 'z')
+    z, alpha = ar1.align(z, alpha)
     jumps = z[..., 1:, :] - alpha * z[..., :-1, :]
     # In the batch shape of the jumps, which `alpha` may widen.
     first = z[..., :1, :] + tf.zeros_like(alpha)
@@ -59,6 +60,7 @@ def ar1_from_innovations(
 
   Raises:
     ValueError: As `ar1_innovations` raises, or if the length is not static.
+    tf.errors.InvalidArgumentError: As `ar1_innovations` raises.
 
   Example:
     >>> u = [[1.], [1.]]
@@ -68,7 +70,9 @@ def ar1_from_innovations(
   with tf.name_scope(name):
     ar1.check_alpha(alpha)
     u, alpha = floats.common_floats(u, alpha)
-    noise_scale = _noise_scale(_align(alpha, u, 'u'))
+    _check_rank(u, 'u')
+    u, aligned = ar1.align(u, alpha)
+    noise_scale = _noise_scale(aligned)
     # The first step starts at the variance that the others keep.
     first = u[..., :1, :] + tf.zeros_like(noise_scale)
     return recurrence.linear_recurrence(
@@ -76,18 +80,12 @@ def ar1_from_innovations(
     )
 
 
-def _align(alpha, sequence, name):
-  """Shapes `alpha` to broadcast against `[..., length, dim]`."""
+def _check_rank(sequence, name):
   if sequence.shape.rank in (0, 1):
     raise ValueError(
         f'Expected `{name}` of shape [..., length, dim]; received shape '
         f'{sequence.shape}.'
     )
-  if alpha.shape.rank == 0:
-    return alpha
-  if alpha.shape[-1] != 1:
-    shapes.check_same_last(alpha, sequence, 'alpha')
-  return alpha[..., tf.newaxis, :]
 
 
 def _noise_scale(alpha):

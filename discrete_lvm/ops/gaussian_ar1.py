@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from discrete_lvm.ops import ar1
 from discrete_lvm.ops import floats
-from discrete_lvm.ops import shapes
 from discrete_lvm.ops import standard_normal
 
 
@@ -89,7 +88,7 @@ def gaussian_ar1_kl_terms(
     ar1.check_alpha(alpha)
     loc, scale, alpha = floats.common_floats(loc, scale, alpha)
     loc, scale = _broadcast(loc, scale)
-    loc, alpha = _align(loc, alpha)
+    loc, alpha = ar1.align(loc, alpha)
     noise_variance = (1 - alpha) * (1 + alpha)
     noise_scale = tf.sqrt(noise_variance)
     first = standard_normal.standard_normal_kl(
@@ -124,21 +123,3 @@ def _broadcast(loc, scale):
   return tf.ensure_shape(loc, static_shape), tf.ensure_shape(
       scale, static_shape
   )
-
-
-def _align(loc, alpha):
-  """Returns both, `alpha` to broadcast against `[..., length, dim]`."""
-  if alpha.shape.rank == 0:
-    return loc, alpha
-  dims = (alpha.shape[-1], loc.shape[-1])
-  if None not in dims and dims[0] not in (1, dims[1]):
-    raise ValueError(
-        f'Expected `alpha` of shape [], [..., 1] or [..., {dims[1]}]; received '
-        f'shape {alpha.shape}.'
-    )
-  # Checked in the run where one is not static: a dim of 1 would broadcast.
-  if dims[0] not in (None, 1):
-    loc = shapes.ensure_last(loc, alpha.shape[-1:])
-  if dims[1] == 1:
-    alpha = shapes.ensure_last(alpha, loc.shape[-1:])
-  return loc, alpha[..., tf.newaxis, :]

@@ -48,9 +48,17 @@ class AR1InnovationsTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters((ops.ar1_innovations,), (ops.ar1_from_innovations,))
   def test_shapes_that_do_not_match(self, op):
-    for z in (np.zeros([5, 1]), np.zeros([5, 2])):
-      with self.assertRaisesRegex(ValueError, r'with \(.,\); received \(3,\)'):
-        op(z, [0.5] * 3)
+    for dim in (1, 2):
+      with self.assertRaisesRegex(
+          ValueError, rf'or \[..., {dim}\]; received shape \(3,\)'
+      ):
+        op(np.zeros([5, dim]), [0.5] * 3)
+    in_run = tf.function(
+        lambda z: op(z, [0.5] * 3),
+        input_signature=[tf.TensorSpec([5, None], tf.float32)],
+    )
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      in_run(tf.zeros([5, 1]))
     with self.assertRaisesRegex(ValueError, r'\[..., length, dim\]; received'):
       op(np.zeros([5]), 0.5)
 
