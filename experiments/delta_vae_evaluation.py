@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from sklearn import linear_model
 from sklearn import pipeline
 from sklearn import preprocessing
@@ -69,7 +70,7 @@ def information(
   values = dlvm.objectives.aggregate_information(matrix).numpy()
   return {
       'information': float(np.mean(values)),
-      'information_stderr': float(np.std(values) / np.sqrt(size)),
+      'information_stderr': float(stats.sem(np.float64(values))),
   }
 
 

@@ -19,12 +19,12 @@ models.png: the log-probability of events under each model and the truth.
 
 from collections.abc import Sequence
 import functools
-import math
 
 from absl import app
 from absl import flags
 import numpy as np
 import rich.console
+from scipy import stats
 
 import discrete_lvm as dlvm
 from experiments import flow_evaluation
@@ -94,7 +94,7 @@ def run_chains(truth: potts.Potts) -> np.ndarray:
   )
   energies = -_COUPLING.value * truth.agreements(codes)
   exact = -_COUPLING.value * truth.mean_agreements()
-  error = np.std(energies) / math.sqrt(len(energies))
+  error = stats.sem(energies)
   text = (
       f'mean energy {np.mean(energies):.4f}, standard error {error:.4f}, of '
       f'{len(codes):,} Metropolis chains of {_NUM_SWEEPS.value} sweeps; exact '

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy import stats
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -231,5 +232,5 @@ def statistics(
       'relative_bias': float(bias / norm),
       'relative_bias_stderr': float(bias_stderr / norm),
       'variance': float(variance),
-      'variance_stderr': float(squares.std() / math.sqrt(num_draws)),
+      'variance_stderr': float(stats.sem(squares)),
   }

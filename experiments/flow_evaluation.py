@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy import stats
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -102,10 +103,9 @@ def _exact_measures(true_log_probs, model_log_probs):
 
 
 def _sampled_measures(differences):
-  error = np.std(differences) / math.sqrt(len(differences))
   return {
       'nats_above_entropy': float(np.mean(differences)),
-      'nats_above_entropy_stderr': float(error),
+      'nats_above_entropy_stderr': float(stats.sem(differences)),
   }
 
 

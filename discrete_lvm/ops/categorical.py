@@ -49,13 +49,14 @@ def categorical_kl(
   """Computes `KL(q || p)` between categorical laws in closed form.
 
   `0 log 0 = 0`, and the divergence is +inf where `q` has mass off the support
-  of `p`; the gradient is that of the other classes, so it stays finite.
+  of `p`; the gradient is that of the other classes, so it stays finite. A small
+  divergence keeps its digits: its relative error in float32 is some
+  `1e-6 / sqrt(KL)`, not `1e-7 / KL`.
 
   Args:
     logits: Floating `Tensor`, shape `[..., K]`: the logits of `q`.
     prior_logits: Floating `Tensor`: the logits of `p`; leading dimensions
-      broadcast against those of `logits`. By default `p` is uniform, and the
-      result exactly `log K - entropy(q)`.
+      broadcast against those of `logits`. By default `p` is uniform.
     name: Python `str`, name scope of the ops.
 
   Returns:
@@ -73,10 +74,9 @@ def categorical_kl(
   """
   with tf.name_scope(name):
     if prior_logits is None:
-      num_classes = shapes.static_num_classes(
-          tf.convert_to_tensor(logits), 'logits'
+      prior_logits = tf.zeros(
+          [shapes.static_num_classes(tf.convert_to_tensor(logits), 'logits')]
       )
-      return math.log(num_classes) - categorical_entropy(logits)
     logits, prior_logits = floats.common_floats(logits, prior_logits)
     log_q = _log_probs(logits, 'logits')
     log_p = _log_probs(prior_logits, 'prior_logits')
@@ -85,13 +85,24 @@ def categorical_kl(
           'Expected `prior_logits` with as many classes as `logits`, '
           f'{log_q.shape[-1]}; received {log_p.shape[-1]}.'
       )
-    q = tf.exp(log_q)
+    q, p = tf.exp(log_q), tf.exp(log_p)
     on_support = tf.math.is_finite(log_p) & (q > 0)
     # An outer `where` alone would let -inf meet a zero in the gradient.
     log_ratio = tf.where(on_support, log_q, tf.zeros_like(q)) - tf.where(
         on_support, log_p, tf.zeros_like(q)
     )
-    kl = tf.reduce_sum(q * log_ratio, axis=-1)
+    # q log(q / p) - q + p is never negative, so the sum loses nothing; nor does
+    # a term by this form of it, where p is near q.
+    is_near = on_support & (tf.abs(log_ratio) < 0.5)
+    near = tf.where(is_near, log_ratio, tf.zeros_like(q))
+    kl = tf.reduce_sum(
+        tf.where(
+            is_near,
+            q * (near + tf.math.expm1(-near)),
+            q * log_ratio - q + p,
+        ),
+        axis=-1,
+    )
     off_support = tf.reduce_any((q > 0) & tf.math.is_inf(log_p), axis=-1)
     return kl + tf.where(
         off_support, tf.constant(math.inf, q.dtype), tf.zeros([], q.dtype)

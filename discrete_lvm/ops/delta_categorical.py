@@ -113,7 +113,7 @@ def delta_categorical(
 
   The KL of the logits returned is at least delta also as they are rounded: it
   is solved for what rounding may take more, in float32 up to `8e-7 /
-  sqrt(delta)` of delta. (`categorical_kl` itself rounds to about 1e-7 nats.)
+  sqrt(delta)` of delta.
 
   Args:
     logits: Finite floating `Tensor`, shape `[..., K]`.
