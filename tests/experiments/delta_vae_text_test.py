@@ -1,6 +1,7 @@
 import os
 from unittest import mock
 
+import pytest
 import tensorflow as tf
 
 from experiments import delta_vae_text
@@ -45,6 +46,7 @@ class DeltaVAETextTest(binary.BinaryTestCase):
     samples = [line for line in lines.split('\n') if len(line) == 16]
     self.assertGreaterEqual(len(samples), 20)
 
+  @pytest.mark.slow
   def test_convolution(self):
     self.run_main(
         delta_vae_text,
@@ -54,6 +56,7 @@ class DeltaVAETextTest(binary.BinaryTestCase):
     )
     self.assertEqual(self.results('none')['rate'], 0)
 
+  @pytest.mark.slow
   def test_text_that_vanishes(self):
     fit = runs.fit
     flags = {

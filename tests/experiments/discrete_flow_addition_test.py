@@ -1,6 +1,7 @@
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import pytest
 
 from experiments import addition
 from experiments import discrete_flow_addition
@@ -31,6 +32,7 @@ class DiscreteFlowAdditionTest(
     self.assertBetween(results['nats'], 5, 9)
     self.assertGreater(np.std(self.picture()), 5)
 
+  @pytest.mark.slow
   def test_runs_on_two_replicas(self):
     self.run_main(
         discrete_flow_addition,

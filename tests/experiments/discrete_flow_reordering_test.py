@@ -3,6 +3,7 @@ from unittest import mock
 
 from absl.testing import absltest
 import numpy as np
+import pytest
 
 from experiments import discrete_flow_reordering as binary_under_test
 from experiments import discrete_flow_text
@@ -46,6 +47,7 @@ class DiscreteFlowReorderingTest(flow_binary.FlowTextTestCase):
     )
     self.assertIn('names of models in --reordered; received none', message)
 
+  @pytest.mark.slow
   def test_wants_models_of_one_length(self):
     self._train(['made'])
     self.run_main(

@@ -2,6 +2,7 @@ import json
 
 from absl.testing import flagsaver
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from experiments import discrete_flow_text
@@ -135,6 +136,7 @@ class FlowTextEvaluationTest(tf.test.TestCase):
           'network_bits', flow_text_evaluation.bits(_model(name), codes)
       )
 
+  @pytest.mark.slow
   def test_continues_a_prefix(self):
     prefix = text.encode('a cat')
     for name, given in (

@@ -4,6 +4,7 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -111,6 +112,7 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
           )
           self.assertIn('3x20/arsm', self.swept)
 
+  @pytest.mark.slow
   def test_a_temperature_in_the_name(self):
     self.run_main(
         estimator_vae,
@@ -139,6 +141,7 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
     self.assertIn('3x2/reinmax/seed_0', error)
     self.assertEqual(self.results('2x4/reinmax')['step'], 4)
 
+  @pytest.mark.slow
   def test_a_run_without_a_time_has_no_curve(self):
     self.run_main(estimator_vae)
     path = self.output_dir / '3x2/reinmax/seed_0/results.json'
@@ -157,6 +160,7 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
     self.swept = [*getattr(self, 'swept', []), *names]
     return {name: [] for name in names}
 
+  @pytest.mark.slow
   def test_bernoulli_latents_with_a_schedule(self):
     self.run_main(
         estimator_vae,

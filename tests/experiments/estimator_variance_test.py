@@ -4,6 +4,7 @@ import json
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -86,6 +87,7 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
     )
     self.assertEqual((self.output_dir / 'results.json').read_text(), before)
 
+  @pytest.mark.slow
   def test_two_classes_on_the_decoder(self):
     self.run_main(
         estimator_variance,

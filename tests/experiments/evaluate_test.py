@@ -271,6 +271,7 @@ class EvaluateVAETest(EvaluateTestCase):
     self.assertNotIn('auxiliary_bounds', report)
     self.assertAllClose(report['bounds']['elbo'], found['elbo'], rtol=1e-5)
 
+  @pytest.mark.slow
   def test_delta_vae_of_text(self):
     flag_values = {'text_file': self.write_text()}
     self.delta(

@@ -4,6 +4,7 @@ from unittest import mock
 from absl.testing import absltest
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -97,6 +98,7 @@ class ExportTest(binary.BinaryTestCase):
     )['y']
     self.assertAllClose(y, model.sample(x, 2, seed=[0, 1]))
 
+  @pytest.mark.slow
   def test_delta_vae(self):
     self.output_dir.mkdir(parents=True)
     text_file = binary.write_text(self.output_dir / 'text', range(27), 8000)
@@ -122,6 +124,7 @@ class ExportTest(binary.BinaryTestCase):
       )['x']
       self.assertAllEqual(x, model.sample(2, [0, 1], auxiliary))
 
+  @pytest.mark.slow
   def test_discrete_flow_and_unfinished_runs(self):
     name = 'factorized+bipartite'
     with mock.patch.object(flow_pictures, 'log_probs'):

@@ -3,6 +3,7 @@ import pathlib
 from absl.testing import absltest
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -66,6 +67,7 @@ class FlowBaseTest(tf.test.TestCase):
     callback.on_test_begin()
     self.assertNotAllClose(model.base_logits, first)
 
+  @pytest.mark.slow
   def test_fits_what_training_goes_on_with_under_averaged_weights(self):
     codes = _codes(64)
     bases = {}

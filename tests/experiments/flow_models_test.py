@@ -3,6 +3,7 @@ import re
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from experiments import flow_models
@@ -188,6 +189,7 @@ class FlowModelsTest(tf.test.TestCase, parameterized.TestCase):
         changed,
     )
 
+  @pytest.mark.slow
   def test_seed_is_that_of_the_weights(self):
     codes = np.array(list(np.ndindex(4, 4, 4)), np.int32)
     for network in ('table', 'dense', 'convolution'):

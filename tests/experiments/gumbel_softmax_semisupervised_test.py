@@ -4,6 +4,7 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import pytest
 
 import discrete_lvm as dlvm
 from experiments import gumbel_softmax_semisupervised as binary_module
@@ -63,6 +64,7 @@ class GumbelSoftmaxSemisupervisedTest(
       self.run_main(binary_module)
     fit.assert_not_called()
 
+  @pytest.mark.slow
   def test_figures_are_those_of_the_seed_of_the_run(self):
     name = 'marginalize/alpha_1'
     flags = {'inferences': ['marginalize'], 'num_steps': 1}
@@ -72,6 +74,7 @@ class GumbelSoftmaxSemisupervisedTest(
     self.run_main(binary_module, **flags, seed=1)
     self.assertEqual(self.results(name, 1)['test'], found)
 
+  @pytest.mark.slow
   def test_convolutions_and_marginals(self):
     self.run_main(
         binary_module,
@@ -104,6 +107,7 @@ class GumbelSoftmaxSemisupervisedTest(
     self.assertEqual(rows[1][4:6], ['1.00', '0.50'])
     self.assertEqual(rows[1][6], '3')
 
+  @pytest.mark.slow
   def test_seconds_of_a_part_are_not_those_of_a_run(self):
     self.run_main(binary_module, inferences=['marginalize'], num_steps=1)
     self.assertGreater(self.read('marginalize/alpha_1')['seconds'], 0)

@@ -7,6 +7,7 @@ from absl.testing import absltest
 from absl.testing import flagsaver
 from absl.testing import parameterized
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -80,6 +81,7 @@ class GumbelSoftmaxStructuredTest(
     row = json.loads((self.output_dir / 'metrics.jsonl').read_text())
     self.assertIn('negative_bound', row)
 
+  @pytest.mark.slow
   def test_validates_with_as_many_samples_as_asked(self):
     for num_samples, name in ((1, 'one'), (50, 'many')):
       self.output_dir = self.output_dir.with_name(name)
@@ -95,6 +97,7 @@ class GumbelSoftmaxStructuredTest(
       else:
         self.assertGreater(gap, 0.1)
 
+  @pytest.mark.slow
   def test_keeps_an_average_of_the_weights(self):
     def weights(name, *, num_steps, ema_momentum):
       self.output_dir = self.output_dir.with_name(name)
@@ -117,6 +120,7 @@ class GumbelSoftmaxStructuredTest(
     )
     self.assertEqual(self.read('config.json')['ema_momentum'], 0.9)
 
+  @pytest.mark.slow
   def test_begins_with_the_weights_of_another_run(self):
     def run(name, **flag_values):
       self.output_dir = self.output_dir.with_name(name)
@@ -141,6 +145,7 @@ class GumbelSoftmaxStructuredTest(
         self.assertGreater(np.abs(x).max(), 0.5)
         self.assertAllClose(x, y, atol=2e-6, rtol=0)
 
+  @pytest.mark.slow
   def test_goes_on_without_the_initial_model(self):
     self.run_main(gumbel_softmax_structured, num_steps=1)
     first, self.output_dir = self.output_dir, self.output_dir.with_name('on')
@@ -190,6 +195,7 @@ class GumbelSoftmaxStructuredTest(
     self.run_main(gumbel_softmax_structured, estimator='nvil', num_steps=1)
     self.assertEqual(self.read('config.json')['estimator'], 'nvil')
 
+  @pytest.mark.slow
   def test_trains_and_evaluates_on_two_replicas(self):
     self.run_main(
         gumbel_softmax_structured,

@@ -134,11 +134,16 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
         stderr, '^Error: .*num_latents: expected 3, received 2.\n$'
     )
 
-  @parameterized.parameters(
-      ('straight_through', 'learned', 'fixed'),
-      ('straight_through_gumbel_softmax', 'uniform', 'none'),
-  )
-  def test_other_choices(self, estimator, prior, binarization):
+  def test_other_choices(self):
+    self.check_other_choices(
+        'straight_through_gumbel_softmax', 'uniform', 'none'
+    )
+
+  @pytest.mark.slow
+  def test_other_choices_slow(self):
+    self.check_other_choices('straight_through', 'learned', 'fixed')
+
+  def check_other_choices(self, estimator, prior, binarization):
     self.run_main(
         estimator=estimator,
         prior=prior,
@@ -152,12 +157,21 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(self.rows()[-1]['temperature'], 0.75)
     self.assertEqual(self.read('config.json')['estimator'], estimator)
 
+  def test_estimators_of_other_terms_and_samples(self):
+    self.check_estimators_of_other_terms_and_samples(
+        'vimco', 3, 'negative_bound'
+    )
+
   @parameterized.parameters(
-      ('muprop', None, 'distortion'),
-      ('nvil', None, 'negative_bound'),
-      ('vimco', 3, 'negative_bound'),
+      ('muprop', None, 'distortion'), ('nvil', None, 'negative_bound')
   )
-  def test_estimators_of_other_terms_and_samples(self, name, samples, term):
+  @pytest.mark.slow
+  def test_estimators_of_other_terms_and_samples_slow(
+      self, name, samples, term
+  ):
+    self.check_estimators_of_other_terms_and_samples(name, samples, term)
+
+  def check_estimators_of_other_terms_and_samples(self, name, samples, term):
     self.run_main(estimator=name, num_samples=samples, num_steps=2)
     self.assertIn(term, self.rows()[-1])
     self.assertNotIn('temperature', self.rows()[-1])
@@ -171,6 +185,7 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.run_main(estimator='reinmax', num_samples=5)
     self.assertNotIn('negative_bound', self.rows()[-1])
 
+  @pytest.mark.slow
   def test_validates_with_as_many_samples_as_asked(self):
     bounds = []
     for num_samples in (1, 50):
@@ -224,6 +239,7 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     for gradient in tape.gradient(loss, weights):
       self.assertGreater(float(tf.norm(gradient)), 0.0)
 
+  @pytest.mark.slow
   def test_binary_latents_and_a_learned_prior_by_flags(self):
     self.run_main(
         num_latents=5,
@@ -248,6 +264,7 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     )
     self.assertIn('learn_temperature', stderr)
 
+  @pytest.mark.slow
   def test_seed_changes_the_run_and_not_the_data(self):
     losses, hashes = [], []
     for seed in (0, 1):

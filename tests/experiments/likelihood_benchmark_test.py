@@ -71,6 +71,7 @@ class BenchmarkFlagsTest(tf.test.TestCase):
       flag.parser.parse('-5')
     self.assertEqual(flag.parser.parse('0'), 0)
 
+  @pytest.mark.slow
   def test_bad_flags_of_the_trainer(self):
     # In a process of its own, since the benchmarks share names of flags.
     process = subprocess.run(

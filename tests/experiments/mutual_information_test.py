@@ -6,6 +6,7 @@ import warnings
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import pytest
 from scipy import stats
 import tensorflow as tf
 
@@ -77,6 +78,7 @@ class MutualInformationTest(binary.BinaryTestCase, parameterized.TestCase):
     self.run_main(mutual_information)
     self.assertEqual(self.stairs(names[0]), whole[names[0]]['stairs'])
 
+  @pytest.mark.slow
   def test_figures_are_those_of_the_seed_of_the_run(self):
     flags = {'bounds': ['info_nce'], 'informations': ['1'], 'num_steps': 4}
     self.run_main(mutual_information, **flags, num_seeds=2)
@@ -96,6 +98,7 @@ class MutualInformationTest(binary.BinaryTestCase, parameterized.TestCase):
     self.assertLen(self.stairs('gaussian_nwj'), 2)
     self.assertIn('optimal critic', printed)
 
+  @pytest.mark.slow
   def test_cubic_with_a_concatenated_critic(self):
     self.run_main(
         mutual_information,

@@ -3,6 +3,7 @@ import os
 from absl.testing import parameterized
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from discrete_lvm import layers
@@ -98,16 +99,29 @@ class CausalTransformerTest(tf.test.TestCase, parameterized.TestCase):
       seen = _jacobian(layer, x, context, of='context')
       self.assertAllEqual(seen, np.tri(length, dtype=bool))
 
-  # The compiler takes its time, so each case is compiled in one way.
+  @parameterized.parameters(('rotary', True, False), ('learned', False, False))
+  def test_steps_equal_the_parallel_call(
+      self, positions, jit_compile, conditional
+  ):
+    self.check_steps_equal_the_parallel_call(
+        positions, jit_compile, conditional
+    )
+
   @parameterized.parameters(
       ('rotary', None, False),
       ('rotary', False, True),
-      ('rotary', True, False),
       ('learned', None, True),
-      ('learned', False, False),
       ('learned', True, True),
   )
-  def test_steps_equal_the_parallel_call(
+  @pytest.mark.slow
+  def test_steps_equal_the_parallel_call_slow(
+      self, positions, jit_compile, conditional
+  ):
+    self.check_steps_equal_the_parallel_call(
+        positions, jit_compile, conditional
+    )
+
+  def check_steps_equal_the_parallel_call(
       self, positions, jit_compile, conditional
   ):
     layer = _network(positions=positions)

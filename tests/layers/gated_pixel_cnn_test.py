@@ -3,6 +3,7 @@ import os
 from absl.testing import parameterized
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from discrete_lvm import layers
@@ -192,8 +193,14 @@ class GatedPixelCNNTest(tf.test.TestCase, parameterized.TestCase):
         run_steps(x), network(x, **_given(context)), rtol=1e-5, atol=1e-5
     )
 
-  @parameterized.parameters(False, True)
-  def test_compiled_equals_eager_at_unknown_batch_size(self, jit_compile):
+  def test_compiled_equals_eager_at_unknown_batch_size(self):
+    self.check_compiled_equals_eager_at_unknown_batch_size(False)
+
+  @pytest.mark.slow
+  def test_compiled_equals_eager_at_unknown_batch_size_slow(self):
+    self.check_compiled_equals_eager_at_unknown_batch_size(True)
+
+  def check_compiled_equals_eager_at_unknown_batch_size(self, jit_compile):
     network = _network(True)
     x, context = _inputs(4), _context(4, H, W)
     variables = [w.value for w in network.trainable_variables]
@@ -273,8 +280,14 @@ class GatedPixelCNNTest(tf.test.TestCase, parameterized.TestCase):
     for actual in (tf.cast(outputs, tf.float32), steps):
       self.assertAllClose(actual, expected, rtol=0.05, atol=0.1)
 
-  @parameterized.parameters(False, True)
-  def test_functional_model_trains_and_survives_a_file(self, has_context):
+  def test_functional_model_trains_and_survives_a_file(self):
+    self.check_functional_model_trains_and_survives_a_file(True)
+
+  @pytest.mark.slow
+  def test_functional_model_trains_and_survives_a_file_slow(self):
+    self.check_functional_model_trains_and_survives_a_file(False)
+
+  def check_functional_model_trains_and_survives_a_file(self, has_context):
     inputs = [keras.Input((H, W, C)), keras.Input((H, W, F))]
     network = layers.GatedPixelCNN(3, units=4, num_layers=2)
     outputs = network(inputs[0], **_given(inputs[1] if has_context else None))

@@ -108,6 +108,7 @@ class BoundsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertGreater(np.mean(exact - weighted), 0.2)
     self.assertLess(np.mean(exact - annealed), 0.5 * np.mean(exact - weighted))
 
+  @pytest.mark.slow
   def test_compiles_by_xla(self):
     model = _make(num_latents=2, size=3)
     bounds = tf.function(models.bidirectional_bounds, jit_compile=True)

@@ -101,17 +101,19 @@ CASES = {
     'auxiliary': lambda: ({'auxiliary_prior': _auxiliary_prior()}, X),
     'controlled': lambda: ({'rate_control': models.RateWeight(0.5)}, X),
 }
+LONG = ('auxiliary', 'pixels', 'tokens')
 
 
 class DeltaVAETest(tf.test.TestCase, parameterized.TestCase):
 
-  @parameterized.parameters(*(case for case in CASES if case != 'pixels'))
+  @parameterized.parameters(*(case for case in CASES if case not in LONG))
   def test_contract(self, case):
     self.check_contract(case)
 
+  @parameterized.parameters(*LONG)
   @pytest.mark.slow
-  def test_contract_of_pixels(self):
-    self.check_contract('pixels')
+  def test_contract_slow(self, case):
+    self.check_contract(case)
 
   def check_contract(self, case):
     arguments, x = CASES[case]()
@@ -183,6 +185,7 @@ class DeltaVAETest(tf.test.TestCase, parameterized.TestCase):
     for variable, gradient in zip(variables, gradients, strict=True):
       self.assertEqual(gradient is not None, variable.path in own)
 
+  @pytest.mark.slow
   def test_auxiliary_prior_learns_afterwards(self):
     model = _make(auxiliary_prior=_auxiliary_prior())
     model.build((None, SIZE))

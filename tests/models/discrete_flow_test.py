@@ -171,8 +171,18 @@ class LawTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllEqual(codes[0], [-1, -1, -1])
         self.assertAllEqual(codes[1], expected)
 
-  @parameterized.parameters(*STACKS)
+  @parameterized.parameters('none', 'bipartite')
   def test_nan_remains(self, stack):
+    self.check_nan_remains(stack)
+
+  @parameterized.parameters(
+      *(s for s in STACKS if s not in ('none', 'bipartite'))
+  )
+  @pytest.mark.slow
+  def test_nan_remains_slow(self, stack):
+    self.check_nan_remains(stack)
+
+  def check_nan_remains(self, stack):
     model = _make(stack)
     events = EVENTS[:3].copy()
     events[0], events[1, 1, 2] = np.nan, np.nan
@@ -384,15 +394,15 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
         list(model.loss_terms(X, training=False)), ['negative_log_likelihood']
     )
 
+  def test_training_closes_the_gap_to_the_entropy(self):
+    self.check_gap('autoregressive', 0.4)
+
   @parameterized.parameters(
       ('none', 0.0),
-      ('autoregressive', 0.4),
+      ('bipartite', 0.3),
+      ('predicted', 0.5),
       ('sorting', 0.8),
   )
-  def test_training_closes_the_gap_to_the_entropy(self, stack, share):
-    self.check_gap(stack, share)
-
-  @parameterized.parameters(('bipartite', 0.3), ('predicted', 0.5))
   @pytest.mark.slow
   def test_training_closes_the_gap_to_the_entropy_slow(self, stack, share):
     self.check_gap(stack, share)
@@ -460,6 +470,7 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
         rtol=1e-5,
     )
 
+  @pytest.mark.slow
   def test_trainer_resumes_noise_and_temperature(self):
     def train(output_dir, *num_steps):
       for steps in num_steps:
@@ -485,6 +496,7 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
     for a, b in zip(whole.variables, resumed.variables, strict=True):
       self.assertAllEqual(a, b)
 
+  @pytest.mark.slow
   def test_fit_compiled_by_xla(self):
     losses = []
     for jit_compile in (False, True):
@@ -514,8 +526,14 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
       )
     self.assertAllClose(model.predict(X, verbose=0), -nll, rtol=1e-5)
 
-  @parameterized.parameters('mixed_bfloat16', 'mixed_float16')
-  def test_mixed_precision_keeps_events_and_loss(self, policy):
+  def test_mixed_precision_keeps_events_and_loss(self):
+    self.check_mixed_precision_keeps_events_and_loss('mixed_bfloat16')
+
+  @pytest.mark.slow
+  def test_mixed_precision_keeps_events_and_loss_slow(self):
+    self.check_mixed_precision_keeps_events_and_loss('mixed_float16')
+
+  def check_mixed_precision_keeps_events_and_loss(self, policy):
     previous = keras.mixed_precision.dtype_policy()
     self.addCleanup(keras.mixed_precision.set_dtype_policy, previous)
     keras.mixed_precision.set_dtype_policy(policy)
@@ -551,8 +569,15 @@ class TrainingTest(tf.test.TestCase, parameterized.TestCase):
 
 class KerasTest(tf.test.TestCase, parameterized.TestCase):
 
-  @parameterized.parameters(('none', False), ('all', True))
+  @parameterized.parameters(('none', False), ('bipartite', True))
   def test_survives_a_file(self, stack, base):
+    self.check_survives_a_file(stack, base)
+
+  @pytest.mark.slow
+  def test_survives_a_file_slow(self):
+    self.check_survives_a_file('all', True)
+
+  def check_survives_a_file(self, stack, base):
     model = _make(stack, base)
     model.compile(keras.optimizers.Adam(0.01))
     model.fit(X, verbose=0)

@@ -4,6 +4,7 @@ import pathlib
 
 from absl.testing import parameterized
 import keras
+import pytest
 import tensorflow as tf
 
 from discrete_lvm import training
@@ -116,6 +117,7 @@ class AveragedWeightsTest(tf.test.TestCase, parameterized.TestCase):
     restored.restore()
     self._assert_same(_weights(restored), _weights(trainer))
 
+  @pytest.mark.slow
   def test_replicas_average_as_one_does(self):
     def train(num_replicas):
       trainer, _ = families.train(
