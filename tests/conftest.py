@@ -2,6 +2,7 @@
 
 import gc
 import os
+from unittest import mock
 
 # TensorFlow's start-up messages would bury the reason of a failure.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -21,6 +22,9 @@ def pytest_configure():
   """Splits the CPU in four, before a test makes TensorFlow start."""
   import tensorflow as tf
 
+  # `tf.test.TestCase` sets a seed before each test, whereupon TensorFlow drops
+  # the kernels of all ops and makes them anew. No test draws by that seed.
+  mock.patch('tensorflow.python.framework.random_seed.set_random_seed').start()
   (cpu,) = tf.config.list_physical_devices('CPU')
   tf.config.set_logical_device_configuration(
       cpu, [tf.config.LogicalDeviceConfiguration()] * 4

@@ -70,7 +70,8 @@ class ModelTest(tf.test.TestCase, parameterized.TestCase):
     model = models.DiscreteVAE(encoder, decoder, 2, 3)
     model.build([None, families.SIZE])
     before = embedding.embeddings.numpy()
-    optimizer = keras.optimizers.Adam(0.1)
+    # However small a gradient is.
+    optimizer = keras.optimizers.Adam(0.1, epsilon=1e-12)
     if loop == 'fit':
       model.compile(optimizer)
       model.fit(data, batch_size=len(data), verbose=0)
