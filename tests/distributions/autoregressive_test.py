@@ -301,7 +301,7 @@ class AutoregressiveTest(tf.test.TestCase, parameterized.TestCase):
         2 * DIM, num_layers=1, num_heads=2, units=8, seed=0
     )
     network.build((None, LENGTH, DIM), (None, LENGTH, 3))
-    context = tf.Variable(tf.random.normal([5, LENGTH, 3]))
+    context = tf.Variable(tf.random.stateless_normal([5, LENGTH, 3], [0, 2]))
     d = Autoregressive(network, _normal, [LENGTH, DIM], context=context)
     self.assertEqual(d.batch_shape, [5])
     self.assertLen(d.trainable_variables, 1 + len(network.trainable_variables))
