@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import numpy as np
+from scipy import stats
 import tensorflow as tf
 
 import discrete_lvm as dlvm
@@ -64,7 +65,7 @@ def standard_error(values: np.ndarray) -> float:
   """
   if len(values) < 2:
     return math.nan
-  return float(np.std(values, ddof=1)) / math.sqrt(len(values))
+  return float(stats.sem(values))
 
 
 def over_batches(

@@ -123,16 +123,14 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
           _run_steps(network, inputs), expected, rtol=1e-5, atol=1e-5
       )
 
-  @parameterized.product(name=tuple(NETWORKS), jit_compile=(False,))
-  def test_compiled_equals_eager_at_unknown_batch_size(self, name, jit_compile):
-    self.check_compiled_equals_eager_at_unknown_batch_size(name, jit_compile)
+  @parameterized.parameters(*NETWORKS)
+  def test_compiled_equals_eager_at_unknown_batch_size(self, name):
+    self.check_compiled_equals_eager_at_unknown_batch_size(name, False)
 
-  @parameterized.product(name=tuple(NETWORKS), jit_compile=(True,))
+  @parameterized.parameters(*NETWORKS)
   @pytest.mark.slow
-  def test_compiled_equals_eager_at_unknown_batch_size_slow(
-      self, name, jit_compile
-  ):
-    self.check_compiled_equals_eager_at_unknown_batch_size(name, jit_compile)
+  def test_compiled_equals_eager_at_unknown_batch_size_slow(self, name):
+    self.check_compiled_equals_eager_at_unknown_batch_size(name, True)
 
   def check_compiled_equals_eager_at_unknown_batch_size(
       self, name, jit_compile

@@ -225,6 +225,7 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
     again = self._resume('a')
     self.assertEqual((toy.state(again), self._metrics('a')), before)
 
+  # A shard that is cut, and an empty index; then the other way round.
   @parameterized.parameters(('.data-00000-of-00001', 300), ('.index', 0))
   def test_damaged_checkpoint_is_skipped(self, suffix, keep):
     self.check_damaged_checkpoint_is_skipped(suffix, keep)
