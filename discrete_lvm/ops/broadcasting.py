@@ -1,4 +1,4 @@
-"""Checks of what broadcasts to a shape, so that the result has no other."""
+"""What broadcasts to a shape, and the gradient of that."""
 
 import tensorflow as tf
 
@@ -32,3 +32,30 @@ def check_broadcasts_to(x: tf.Tensor, shape: tf.TensorShape, name: str) -> None:
         f'Expected `{name}` that broadcasts to {shape}; received shape '
         f'{x.shape}.'
     )
+
+
+def sum_to_shape(gradient: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  """Sums a gradient over the axes along which `x` was broadcast.
+
+  Args:
+    gradient: Floating `Tensor`, of a shape to which that of `x` broadcasts.
+    x: `Tensor`.
+
+  Returns:
+    `Tensor` of the shape of `x` and the dtype of `gradient`, summed in float32
+    at the least.
+
+  Example:
+    >>> from discrete_lvm.ops import broadcasting
+    >>> broadcasting.sum_to_shape(tf.ones([4, 3]), tf.zeros([3])).numpy()
+    array([4., 4., 4.], dtype=float32)
+  """
+  if gradient.shape.is_fully_defined() and gradient.shape == x.shape:
+    return gradient
+  _, axes = tf.raw_ops.BroadcastGradientArgs(
+      s0=tf.shape(gradient), s1=tf.shape(x)
+  )
+  # A long sum in half precision would lose the small terms.
+  wide = tf.float64 if gradient.dtype == tf.float64 else tf.float32
+  total = tf.reduce_sum(tf.cast(gradient, wide), axes)
+  return tf.reshape(tf.cast(total, gradient.dtype), tf.shape(x))

@@ -145,13 +145,11 @@ def _branches(logits, excluded):
   agrees = tf.equal(classes[:, tf.newaxis], classes)
   is_before = _all_before(agrees)
   log_q = tf.nn.log_softmax(logits)
-  is_taken = tf.einsum(
-      'de...n,e...nk->d...nk', tf.cast(is_before, excluded.dtype), excluded
-  )
+  is_taken = tf.reduce_any(is_before[..., tf.newaxis] & (excluded > 0), axis=1)
   log_before = tf.cumsum(
       one_hot_log_prob(excluded, logits), axis=-1, exclusive=True
   )
-  log_classes = log_before[..., tf.newaxis] + _where(is_taken < 0.5, log_q)
+  log_classes = log_before[..., tf.newaxis] + _where(~is_taken, log_q)
   num_excluded = excluded.shape[0]
   is_earlier = np.tri(num_excluded, k=-1, dtype=bool)
   is_earlier = is_earlier.reshape(
@@ -186,7 +184,10 @@ def _classes(codes):
 
 def _all_before(x):
   """Returns whether all of `x`, `[..., N]`, are true before each."""
-  return tf.math.cumprod(tf.cast(x, tf.int32), axis=-1, exclusive=True) > 0
+  # The first that is false, not a running product, which takes longer.
+  index = tf.range(tf.shape(x)[-1])
+  first = tf.reduce_min(tf.where(x, index.dtype.max, index), -1, keepdims=True)
+  return index <= first
 
 
 def _where(condition, log_mass):

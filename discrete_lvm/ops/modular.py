@@ -19,6 +19,7 @@ import functools
 
 import tensorflow as tf
 
+from discrete_lvm.ops import broadcasting
 from discrete_lvm.ops import modular_codes
 from discrete_lvm.ops import shapes
 
@@ -308,7 +309,10 @@ def _first_derivative(dy, index, position, one_hots):
     # For single numbers `gather_nd` takes half the time of `gather`.
     order = (index + starts)[..., tf.newaxis]
     grad = tf.gather_nd(tf.reshape(rows, [-1]), order)
-    return _sum_to_shape(grad, one_hots[position]), _no_second_derivative
+    return (
+        broadcasting.sum_to_shape(grad, one_hots[position]),
+        _no_second_derivative,
+    )
 
   return gather(dy, *one_hots)
 
@@ -327,14 +331,3 @@ def _no_second_derivative(*unused_grads):
       'Expected a first derivative of modular arithmetic; received a request '
       'for a second one, which is not implemented.'
   )
-
-
-def _sum_to_shape(grad, x):
-  """Sums a gradient over the dimensions along which `x` was broadcast."""
-  if grad.shape.is_fully_defined() and grad.shape == x.shape:
-    return grad
-  _, axes = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(grad), s1=tf.shape(x))
-  # A long sum in half precision would lose the small terms.
-  wide = tf.float64 if grad.dtype == tf.float64 else tf.float32
-  total = tf.reduce_sum(tf.cast(grad, wide), axes)
-  return tf.reshape(tf.cast(total, grad.dtype), tf.shape(x))

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from discrete_lvm.ops import broadcasting
+
 
 def check_positive(temperature: Any) -> None:
   """Raises `ValueError` if a temperature is statically known to be improper.
@@ -140,13 +142,10 @@ def _divide(x, temperature):
     finite = tf.where(
         tf.math.is_inf(quotient), tf.zeros_like(quotient), quotient
     )
-    x_axes, temperature_axes = tf.raw_ops.BroadcastGradientArgs(
-        s0=tf.shape(x), s1=tf.shape(temperature)
-    )
     d_x = upstream / temperature
-    d_temperature = -tf.reduce_sum(d_x * finite, axis=temperature_axes)
-    if temperature.shape.rank:
-      d_x = tf.reshape(tf.reduce_sum(d_x, axis=x_axes), tf.shape(x))
-    return d_x, tf.reshape(d_temperature, tf.shape(temperature))
+    return (
+        broadcasting.sum_to_shape(d_x, x),
+        broadcasting.sum_to_shape(-d_x * finite, temperature),
+    )
 
   return quotient, gradient
