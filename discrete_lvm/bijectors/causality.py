@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.ops import counts
 
 
 def check_causal(conditioner, length, num_classes, order=None, seed=0):
@@ -35,11 +36,8 @@ def check_causal(conditioner, length, num_classes, order=None, seed=0):
     ValueError: Expected a causal conditioner; received one whose outputs at
     positions [0, 1, 2] depend on those positions or later ones.
   """
-  if length < 1 or num_classes < 2:
-    raise ValueError(
-        'Expected `length` of at least 1 and `num_classes` of at least 2; '
-        f'received {length} and {num_classes}.'
-    )
+  counts.check_count(length, 'length')
+  counts.check_count(num_classes, 'num_classes', minimum=2)
   rng = np.random.default_rng(seed)
   codes = rng.integers(num_classes, size=[length, length])
   moves = rng.integers(1, num_classes, size=[length, length])

@@ -8,6 +8,7 @@ from tensorflow_probability.python.distributions import distribution
 
 from discrete_lvm import ops
 from discrete_lvm.ops import assertions
+from discrete_lvm.ops import counts
 from discrete_lvm.ops import floats
 from discrete_lvm.ops import shapes
 
@@ -73,11 +74,8 @@ class SequenceDistribution(
 
   def __init__(self, length, num_classes, dtype, **kwargs):
     dtype = tf.as_dtype(dtype)
-    if length < 1 or num_classes < 1:
-      raise ValueError(
-          'Expected a `length` and `num_classes` of at least 1; received '
-          f'{length} and {num_classes}.'
-      )
+    counts.check_count(length, 'length')
+    counts.check_count(num_classes, 'num_classes')
     if not dtype.is_floating and not (
         dtype.is_integer and dtype.max >= num_classes - 1
     ):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.ops import centering
+from discrete_lvm.ops import counts
 
 Objective = Callable[[tf.Tensor], tf.Tensor]
 
@@ -82,7 +83,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
   ):
     # Keras would cast float32 logits down under a mixed policy.
     super().__init__(autocast=False, **kwargs)
-    check_integer(num_samples, self.min_num_samples, 'num_samples')
+    counts.check_count(num_samples, 'num_samples', self.min_num_samples)
     self.num_samples = num_samples
     self.importance_weighted = importance_weighted
 
@@ -263,26 +264,6 @@ class Estimator(keras.layers.Layer, abc.ABC):
         'num_samples': self.num_samples,
         'importance_weighted': self.importance_weighted,
     }
-
-
-def check_integer(value: int, minimum: int, name: str) -> None:
-  """Raises unless an argument is a Python `int` of at least `minimum`.
-
-  Args:
-    value: The argument.
-    minimum: The least that is accepted.
-    name: Its name.
-
-  Raises:
-    ValueError: If it is not.
-  """
-  # A `bool` is an `int`, and most likely a misplaced argument.
-  is_integer = isinstance(value, int) and not isinstance(value, bool)
-  if not is_integer or value < minimum:
-    raise ValueError(
-        f'Expected an integer `{name}` of at least {minimum}; received '
-        f'{value!r}.'
-    )
 
 
 def static_event(logits: tf.Tensor) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
 from discrete_lvm.estimators import relaxation
+from discrete_lvm.ops import counts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
@@ -54,7 +55,7 @@ class GumbelRao(relaxation.Relaxation):
       self, temperature: float = 1.0, num_resamples: int = 10, **kwargs: Any
   ):
     super().__init__(temperature, **kwargs)
-    estimator.check_integer(num_resamples, 1, 'num_resamples')
+    counts.check_count(num_resamples, 'num_resamples')
     self._num_resamples = num_resamples
 
   def _estimate(self, logits, objective, seed, noise, **context):

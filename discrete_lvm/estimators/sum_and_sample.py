@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
+from discrete_lvm.ops import counts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
@@ -49,7 +50,7 @@ class SumAndSample(estimator.Estimator):
 
   def __init__(self, num_summed: int = 1, **kwargs):
     super().__init__(**kwargs)
-    estimator.check_integer(num_summed, 0, 'num_summed')
+    counts.check_count(num_summed, 'num_summed', minimum=0)
     self.num_summed = num_summed
 
   def _check_event(self, logits_shape):

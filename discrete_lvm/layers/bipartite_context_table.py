@@ -10,6 +10,7 @@ from discrete_lvm import ops
 from discrete_lvm.layers import context_lookup
 from discrete_lvm.layers import protocol
 from discrete_lvm.layers.token_embedding import check_tokens
+from discrete_lvm.ops import counts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -61,7 +62,8 @@ class BipartiteContextTable(keras.layers.Layer):
 
   def __init__(self, num_outputs, mask, stddev=1.0, seed=None, **kwargs):
     super().__init__(**kwargs)
-    self.num_outputs = protocol.check_num_outputs(num_outputs)
+    counts.check_count(num_outputs, 'num_outputs')
+    self.num_outputs = num_outputs
     self.mask = ops.as_mask(mask)
     self._stddev = stddev
     self._seed = random.randrange(2**31) if seed is None else seed

@@ -11,6 +11,7 @@ from discrete_lvm.layers import protocol
 from discrete_lvm.layers import sequences
 from discrete_lvm.layers import token_embedding
 from discrete_lvm.layers.dense import build_dense
+from discrete_lvm.ops import counts
 
 
 class CausalConvolutionState(NamedTuple):
@@ -96,18 +97,15 @@ class CausalConvolution(keras.layers.Layer):
       **kwargs,
   ):
     super().__init__(**kwargs)
-    self.num_outputs = protocol.check_num_outputs(num_outputs)
-    if units < 1:
-      raise ValueError(f'Expected positive `units`; received {units}.')
+    counts.check_count(num_outputs, 'num_outputs')
+    self.num_outputs = num_outputs
+    counts.check_count(units, 'units')
     if not dilations or min(dilations) < 1:
       raise ValueError(
           'Expected at least one of `dilations`, all positive; received '
           f'{list(dilations)}.'
       )
-    if kernel_size < 2:
-      raise ValueError(
-          f'Expected a `kernel_size` of at least 2; received {kernel_size}.'
-      )
+    counts.check_count(kernel_size, 'kernel_size', minimum=2)
     self._config = {
         'num_outputs': num_outputs,
         'units': units,

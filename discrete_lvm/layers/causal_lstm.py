@@ -11,6 +11,7 @@ from discrete_lvm.layers import protocol
 from discrete_lvm.layers import sequences
 from discrete_lvm.layers import token_embedding
 from discrete_lvm.layers.dense import build_dense
+from discrete_lvm.ops import counts
 
 
 class CausalLSTMState(NamedTuple):
@@ -74,7 +75,8 @@ class CausalLSTM(keras.layers.Layer):
 
   def __init__(self, num_outputs, units, seed=None, **kwargs):
     super().__init__(**kwargs)
-    self.num_outputs = protocol.check_num_outputs(num_outputs)
+    counts.check_count(num_outputs, 'num_outputs')
+    self.num_outputs = num_outputs
     if not units or min(units) < 1:
       raise ValueError(
           'Expected at least one of `units`, all positive; received '

@@ -11,6 +11,7 @@ from discrete_lvm.layers import context_lookup
 from discrete_lvm.layers import degrees
 from discrete_lvm.layers import protocol
 from discrete_lvm.layers.token_embedding import check_tokens
+from discrete_lvm.ops import counts
 
 
 class ContextTableState(NamedTuple):
@@ -87,7 +88,8 @@ class ContextTable(keras.layers.Layer):
       **kwargs,
   ):
     super().__init__(**kwargs)
-    self.num_outputs = protocol.check_num_outputs(num_outputs)
+    counts.check_count(num_outputs, 'num_outputs')
+    self.num_outputs = num_outputs
     # Kept, or a copy made from the config would have another order.
     seed = random.randrange(2**31) if seed is None else seed
     self._config = {

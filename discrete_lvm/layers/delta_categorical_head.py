@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.layers import head
+from discrete_lvm.ops import counts
 from discrete_lvm.ops.delta_categorical import check_categorical_delta
 
 
@@ -65,11 +66,8 @@ class DeltaCategoricalHead(head.Head):
       validate_args=False,
       **kwargs,
   ):
-    if num_latents < 1 or num_classes < 2:
-      raise ValueError(
-          'Expected `num_latents` of at least 1 and `num_classes` of at least '
-          f'2; received {num_latents} and {num_classes}.'
-      )
+    counts.check_count(num_latents, 'num_latents')
+    counts.check_count(num_classes, 'num_classes', minimum=2)
     logits = _prior_logits(prior, num_latents, num_classes)
     delta = np.asarray(delta, np.float32)
     if delta.shape not in ((), (num_latents,)):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.layers import gaussian_head
 from discrete_lvm.layers import head
+from discrete_lvm.ops import counts
 from discrete_lvm.ops.delta_gaussian import check_gaussian_delta
 
 
@@ -53,8 +54,7 @@ class DeltaGaussianHead(head.Head):
   """
 
   def __init__(self, units, delta, seed=None, validate_args=False, **kwargs):
-    if units < 1:
-      raise ValueError(f'Expected `units` of at least 1; received {units}.')
+    counts.check_count(units, 'units')
     check_gaussian_delta(delta)
     delta = np.asarray(delta, np.float32)
     if delta.shape not in ((), (units,)):

@@ -11,6 +11,7 @@ from discrete_lvm.layers import protocol
 from discrete_lvm.layers import sequences
 from discrete_lvm.layers.dense import build_dense
 from discrete_lvm.layers.gated_pixel_cnn_block import GatedPixelCNNBlock
+from discrete_lvm.ops import counts
 
 
 class GatedPixelCNNState(NamedTuple):
@@ -126,10 +127,10 @@ class GatedPixelCNN(keras.layers.Layer):
       **kwargs,
   ):
     super().__init__(**kwargs)
-    self.num_outputs = protocol.check_num_outputs(num_outputs)
-    for name, value in (('units', units), ('num_layers', num_layers)):
-      if value < 1:
-        raise ValueError(f'Expected positive `{name}`; received {value}.')
+    counts.check_count(num_outputs, 'num_outputs')
+    self.num_outputs = num_outputs
+    counts.check_count(units, 'units')
+    counts.check_count(num_layers, 'num_layers')
     kernel_sizes = {
         'kernel_size': kernel_size,
         'first_kernel_size': first_kernel_size,

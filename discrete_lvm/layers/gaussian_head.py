@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.layers import head
+from discrete_lvm.ops import counts
 
 # The least scale, as a part of the initial one: the KL stays finite whatever
 # the projection gives.
@@ -84,8 +85,7 @@ class GaussianHead(head.Head):
   def __init__(
       self, units, initial_scale=1.0, seed=None, validate_args=False, **kwargs
   ):
-    if units < 1:
-      raise ValueError(f'Expected `units` of at least 1; received {units}.')
+    counts.check_count(units, 'units')
     initial_scale = np.asarray(initial_scale, np.float32)
     if initial_scale.shape not in ((), (units,)) or not np.all(
         initial_scale > 0

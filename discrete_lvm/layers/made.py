@@ -12,6 +12,7 @@ from discrete_lvm.layers import degrees as degrees_lib
 from discrete_lvm.layers import protocol
 from discrete_lvm.layers import token_embedding
 from discrete_lvm.layers.masked_dense import MaskedDense
+from discrete_lvm.ops import counts
 
 
 class MADEState(NamedTuple):
@@ -113,7 +114,8 @@ class MADE(keras.layers.Layer):
       **kwargs,
   ):
     super().__init__(**kwargs)
-    self.num_outputs = protocol.check_num_outputs(num_outputs)
+    counts.check_count(num_outputs, 'num_outputs')
+    self.num_outputs = num_outputs
     if not hidden_units:
       raise ValueError(
           'Expected at least one of `hidden_units`; received none.'

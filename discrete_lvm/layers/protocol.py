@@ -7,19 +7,6 @@ docstrings of `MADE` say what these take and return.
 import tensorflow as tf
 
 
-def check_num_outputs(num_outputs):
-  """Returns `num_outputs`, a positive number.
-
-  Raises:
-    ValueError: If it is not positive.
-  """
-  if num_outputs < 1:
-    raise ValueError(
-        f'Expected a positive `num_outputs`; received {num_outputs}.'
-    )
-  return num_outputs
-
-
 def static_length_and_classes(inputs_shape):
   """Returns the last two dimensions of `[..., length, K]`.
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from discrete_lvm.layers import token_embedding
 from discrete_lvm.layers.transformer_stack import TransformerStack
+from discrete_lvm.ops import counts
 
 
 class Transformer(keras.layers.Layer):
@@ -69,8 +70,7 @@ def _check(num_heads, units, positions, seed, **numbers):
   del seed
   numbers = {'num_heads': num_heads, 'units': units, **numbers}
   for name, value in numbers.items():
-    if value < 1:
-      raise ValueError(f'Expected a positive `{name}`; received {value}.')
+    counts.check_count(value, name)
   if units % num_heads:
     raise ValueError(
         f'Expected `units` to be a multiple of {num_heads}, the number of '

@@ -11,6 +11,7 @@ from discrete_lvm import layers
 from discrete_lvm import ops
 from discrete_lvm.models import latents
 from discrete_lvm.models import serialization
+from discrete_lvm.ops import counts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -69,8 +70,7 @@ class CategoricalLatents(latents.Latents):
       **kwargs,
   ):
     super().__init__(autocast=False, **kwargs)
-    if length < 1:
-      raise ValueError(f'Expected a `length` of at least 1; received {length}.')
+    counts.check_count(length, 'length')
     if np.ndim(delta):
       raise ValueError(
           f'Expected one `delta` for all latents; received {delta}.'

@@ -12,6 +12,7 @@ from discrete_lvm.layers import given_networks
 from discrete_lvm.models import batching
 from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
+from discrete_lvm.ops import counts
 
 
 class Decoder(keras.layers.Layer, abc.ABC):
@@ -226,10 +227,7 @@ class TokenDecoder(Decoder):
       **kwargs,
   ):
     super().__init__(network, **kwargs)
-    if num_classes < 2:
-      raise ValueError(
-          f'Expected `num_classes` of at least 2; received {num_classes}.'
-      )
+    counts.check_count(num_classes, 'num_classes', minimum=2)
     self.causal_network = causal_network
     self.num_classes = num_classes
 

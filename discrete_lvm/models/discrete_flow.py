@@ -17,6 +17,7 @@ from discrete_lvm.models import flow_stack
 from discrete_lvm.models import model
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
+from discrete_lvm.ops import counts
 from discrete_lvm.ops import shapes
 
 
@@ -115,11 +116,8 @@ class DiscreteFlow(model.Model):
   ):
     # Keras would cast events down under a mixed policy, and their gradients.
     super().__init__(autocast=False, **kwargs)
-    if length < 1 or num_classes < 2:
-      raise ValueError(
-          'Expected `length` of at least 1 and `num_classes` of at least 2; '
-          f'received {length} and {num_classes}.'
-      )
+    counts.check_count(length, 'length')
+    counts.check_count(num_classes, 'num_classes', minimum=2)
     flows = list(flows)
     for flow in flows:
       if not isinstance(flow, keras.layers.Layer) or not hasattr(

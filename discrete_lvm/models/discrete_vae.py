@@ -18,6 +18,7 @@ from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
 from discrete_lvm.ops import assertions
+from discrete_lvm.ops import counts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -95,11 +96,8 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
       **kwargs,
   ):
     super().__init__(**kwargs)
-    if num_latents < 1 or num_classes < 2:
-      raise ValueError(
-          'Expected `num_latents` of at least 1 and `num_classes` of at least '
-          f'2; received {num_latents} and {num_classes}.'
-      )
+    counts.check_count(num_latents, 'num_latents')
+    counts.check_count(num_classes, 'num_classes', minimum=2)
     if prior not in ('uniform', 'learned'):
       raise ValueError(
           f"Expected `prior` 'uniform' or 'learned'; received {prior!r}."

@@ -13,6 +13,7 @@ from discrete_lvm import distributions
 from discrete_lvm import layers
 from discrete_lvm import ops
 from discrete_lvm.models import latents
+from discrete_lvm.ops import counts
 
 # softplus of it is 1.
 _UNIT_LOGIT = math.log(math.expm1(1.0))
@@ -87,11 +88,8 @@ class GaussianLatents(latents.Latents):
   ):
     # Keras would cast the features down under a mixed policy.
     super().__init__(autocast=False, **kwargs)
-    if length < 1 or dim < 1:
-      raise ValueError(
-          'Expected a `length` and a `dim` of at least 1; received '
-          f'{length} and {dim}.'
-      )
+    counts.check_count(length, 'length')
+    counts.check_count(dim, 'dim')
     self.length, self.dim = length, dim
     self._config = {
         'alpha': np.asarray(alpha).tolist(),

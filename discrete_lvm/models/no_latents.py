@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from discrete_lvm.models import latents
+from discrete_lvm.ops import counts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -43,11 +44,8 @@ class NoLatents(latents.Latents):
 
   def __init__(self, length: int, dim: int, **kwargs):
     super().__init__(autocast=False, **kwargs)
-    if length < 1 or dim < 1:
-      raise ValueError(
-          'Expected a `length` and a `dim` of at least 1; received '
-          f'{length} and {dim}.'
-      )
+    counts.check_count(length, 'length')
+    counts.check_count(dim, 'dim')
     self.length, self.dim = length, dim
 
   @property

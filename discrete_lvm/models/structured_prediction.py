@@ -19,6 +19,7 @@ from discrete_lvm.models import likelihoods
 from discrete_lvm.models import serialization
 from discrete_lvm.models import signatures
 from discrete_lvm.ops import assertions
+from discrete_lvm.ops import counts
 
 # Their signals depend on the costs of the samples alone, whatever was drawn.
 _COMPARING = (estimators.LeaveOneOut, estimators.VIMCO)
@@ -126,11 +127,8 @@ class StructuredPrediction(latent_variable_model.LatentVariableModel):
   ):
     # Keras would cast data down under a mixed policy: they are targets, too.
     super().__init__(autocast=False, **kwargs)
-    if num_latents < 1 or num_classes < 2:
-      raise ValueError(
-          'Expected `num_latents` of at least 1 and `num_classes` of at least '
-          f'2; received {num_latents} and {num_classes}.'
-      )
+    counts.check_count(num_latents, 'num_latents')
+    counts.check_count(num_classes, 'num_classes', minimum=2)
     networks = list(networks)
     if not networks:
       raise ValueError('Expected at least one network; received none.')

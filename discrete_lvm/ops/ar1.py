@@ -198,10 +198,7 @@ def ar1_alpha_for_rate(
           'Expected a `length` of at least 2, as one step commits nothing; '
           f'received {length}.'
       )
-    if num_dims < 1:
-      raise ValueError(
-          f'Expected `num_dims` of at least 1; received {num_dims}.'
-      )
+    counts.check_count(num_dims, 'num_dims')
     (rate,) = floats.common_floats(rate)
     _check_rate(rate, length, num_dims)
     target = 2 * rate / num_dims

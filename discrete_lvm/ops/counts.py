@@ -4,12 +4,13 @@ import numbers
 from typing import Any
 
 
-def check_count(value: Any, name: str) -> None:
-  """Checks that a value is an integer of at least one.
+def check_count(value: Any, name: str, minimum: int = 1) -> None:
+  """Checks that a value is an integer that is not too small.
 
   Args:
     value: What was given, no `Tensor`.
     name: Python `str`, what the error calls it.
+    minimum: The least that is accepted.
 
   Raises:
     ValueError: If it is not.
@@ -21,7 +22,12 @@ def check_count(value: Any, name: str) -> None:
     ...
     ValueError: Expected an integer `num_steps` of at least 1; received 2.5.
   """
-  if not isinstance(value, numbers.Integral) or value < 1:
+  # A `bool` is an `int`, and most likely a misplaced argument.
+  is_integer = isinstance(value, numbers.Integral) and not isinstance(
+      value, bool
+  )
+  if not is_integer or value < minimum:
     raise ValueError(
-        f'Expected an integer `{name}` of at least 1; received {value}.'
+        f'Expected an integer `{name}` of at least {minimum}; received '
+        f'{value!r}.'
     )

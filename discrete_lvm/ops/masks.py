@@ -7,6 +7,8 @@ rest. The other half of a pair of layers takes its complement, `~mask`.
 import numpy as np
 from numpy import typing as npt
 
+from discrete_lvm.ops import counts
+
 
 def alternating_mask(length: int) -> np.ndarray:
   """Returns the mask that is True at the even positions.
@@ -156,6 +158,5 @@ def as_order(order: npt.ArrayLike) -> np.ndarray:
 
 
 def _positions(length):
-  if length < 2:
-    raise ValueError(f'Expected `length` of at least 2; received {length}.')
+  counts.check_count(length, 'length', minimum=2)
   return np.arange(length)

@@ -5,6 +5,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from discrete_lvm.ops import counts
+
 
 def modular_affine(
     x: tf.Tensor,
@@ -135,10 +137,7 @@ def modular_inverse_table(num_classes: int) -> np.ndarray:
 
 def check_num_classes(num_classes: int) -> None:
   """Raises a ValueError if there are fewer than two classes."""
-  if num_classes < 2:
-    raise ValueError(
-        f'Expected `num_classes` of at least 2; received {num_classes}.'
-    )
+  counts.check_count(num_classes, 'num_classes', minimum=2)
 
 
 def _wide_dtype(num_classes):

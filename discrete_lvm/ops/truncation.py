@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from discrete_lvm.ops import counts
 from discrete_lvm.ops import floats
 from discrete_lvm.ops import shapes
 
@@ -35,8 +36,7 @@ def top_k_logits(
     Angela Fan, Mike Lewis, Yann Dauphin. Hierarchical Neural Story Generation.
     ACL 2018. https://arxiv.org/abs/1805.04833. Section 5.1.
   """
-  if top_k < 1:
-    raise ValueError(f'Expected a `top_k` of at least 1; received {top_k}.')
+  counts.check_count(top_k, 'top_k')
   with tf.name_scope(name):
     logits = tf.convert_to_tensor(logits)
     if top_k >= shapes.static_num_classes(logits, 'logits'):

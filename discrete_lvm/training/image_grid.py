@@ -7,6 +7,7 @@ import os
 import keras
 import tensorflow as tf
 
+from discrete_lvm.ops import counts
 from discrete_lvm.training.extras import require_extra
 from discrete_lvm.training.logged_step import logged_step
 
@@ -76,8 +77,7 @@ class ImageGrid(keras.callbacks.Callback):
   ):
     super().__init__()
     require_extra('tensorboard')
-    if every < 1:
-      raise ValueError(f'Expected `every` of at least 1; received {every}.')
+    counts.check_count(every, 'every')
     self._log_dir = os.fspath(log_dir)
     self._name, self._image_fn, self._every = name, image_fn, every
 

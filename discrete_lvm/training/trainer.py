@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.models import strategy_checks
+from discrete_lvm.ops import counts
 from discrete_lvm.training import intervals
 from discrete_lvm.training import workers
 from discrete_lvm.training.averaged_weights import AveragedWeights
@@ -121,9 +122,8 @@ class Trainer:
       steps_per_call: int = 10,
       callbacks: Sequence[keras.callbacks.Callback] = (),
   ):
-    _check_positive(
-        steps_per_call=steps_per_call, accumulate_steps=accumulate_steps
-    )
+    counts.check_count(steps_per_call, 'steps_per_call')
+    counts.check_count(accumulate_steps, 'accumulate_steps')
     if clip_norm is not None and not clip_norm > 0:
       raise ValueError(
           f'Expected a positive `clip_norm`; received {clip_norm}.'
@@ -200,12 +200,10 @@ class Trainer:
         another model or of a step above `num_steps`, or not all workers find
         them.
     """
-    _check_positive(
-        num_steps=num_steps,
-        eval_every=eval_every,
-        checkpoint_every=checkpoint_every,
-        log_every=log_every,
-    )
+    counts.check_count(num_steps, 'num_steps')
+    counts.check_count(eval_every, 'eval_every')
+    counts.check_count(checkpoint_every, 'checkpoint_every')
+    counts.check_count(log_every, 'log_every')
     self._build(_infinite(batches, 0))
     self._checkpoints.restore()
     step = self.step
@@ -359,12 +357,6 @@ class Trainer:
       term = next((name for name in bad if name != 'loss'), 'loss')
       raise NonFiniteLossError(self.step - 1, term, self._checkpoints.latest)
     return {'step': self.step, **self._steps.means()}
-
-
-def _check_positive(**arguments):
-  for name, value in arguments.items():
-    if not value >= 1:
-      raise ValueError(f'Expected `{name}` of at least 1; received {value}.')
 
 
 def _infinite(batches, start_step):

@@ -37,8 +37,8 @@ class CheckCausalTest(parameterized.TestCase):
   @parameterized.parameters(
       ({'order': [0, 0, 1]}, r'permutation of .* received \[0, 0, 1\]'),
       ({'order': [0, 1]}, r'`order` of 3 positions; received \[0, 1\]'),
-      ({'num_classes': 1}, '`num_classes` of at least 2; received 3 and 1'),
-      ({'length': 0}, '`length` of at least 1 .* received 0 and 2'),
+      ({'num_classes': 1}, '`num_classes` of at least 2; received 1'),
+      ({'length': 0}, '`length` of at least 1; received 0'),
       (
           {'conditioner': lambda x: x[:, :1]},
           r'\(3, 3, 2\) to \[3, 3, channels\]; received \(3, 1, 2\)',

@@ -91,8 +91,8 @@ class CausalConvolutionTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(shapes, [[2, 5, 1, 4], [16, 5, 1, 4]])
 
   @parameterized.parameters(
-      ({'num_outputs': 0}, 'positive `num_outputs`; received 0'),
-      ({'units': 0}, 'positive `units`; received 0'),
+      ({'num_outputs': 0}, '`num_outputs` of at least 1; received 0'),
+      ({'units': 0}, '`units` of at least 1; received 0'),
       ({'dilations': []}, r'at least one of `dilations`.*received \[\]'),
       ({'dilations': [1, 0]}, r'all positive; received \[1, 0\]'),
       ({'kernel_size': 1}, '`kernel_size` of at least 2; received 1'),

@@ -78,7 +78,10 @@ class CausalLSTMTest(tf.test.TestCase, parameterized.TestCase):
     self.assertLess(losses[-1], 0.05)
 
   @parameterized.parameters(
-      ({'num_outputs': 0, 'units': [4]}, 'positive `num_outputs`; received 0'),
+      (
+          {'num_outputs': 0, 'units': [4]},
+          '`num_outputs` of at least 1; received 0',
+      ),
       ({'num_outputs': 2, 'units': []}, r'at least one of `units`.*\[\]'),
       ({'num_outputs': 2, 'units': [4, 0]}, r'all positive; received \[4, 0\]'),
   )

@@ -300,11 +300,14 @@ class CausalTransformerTest(tf.test.TestCase, parameterized.TestCase):
     self.assertLen(starts, len(kernels))
 
   @parameterized.parameters(
-      ({'num_outputs': 0}, 'positive `num_outputs`; received 0'),
-      ({'num_layers': 0}, 'positive `num_layers`; received 0'),
-      ({'num_heads': 0}, 'positive `num_heads`; received 0'),
-      ({'units': -8}, 'positive `units`; received -8'),
-      ({'feed_forward_units': 0}, 'positive `feed_forward_units`; received 0'),
+      ({'num_outputs': 0}, '`num_outputs` of at least 1; received 0'),
+      ({'num_layers': 0}, '`num_layers` of at least 1; received 0'),
+      ({'num_heads': 0}, '`num_heads` of at least 1; received 0'),
+      ({'units': -8}, '`units` of at least 1; received -8'),
+      (
+          {'feed_forward_units': 0},
+          '`feed_forward_units` of at least 1; received 0',
+      ),
       ({'num_heads': 3}, 'multiple of 3, .*received 8'),
       ({'num_heads': 8}, 'even width, .*received 8 units in 8 heads'),
       ({'positions': 'sine'}, "`positions` .*received 'sine'"),

@@ -135,7 +135,7 @@ class ContextTableTest(tf.test.TestCase, parameterized.TestCase):
       layers.ContextTable(9).build([None, 10, 9])
 
   def test_rejects_bad_arguments(self):
-    with self.assertRaisesRegex(ValueError, 'positive `num_outputs`'):
+    with self.assertRaisesRegex(ValueError, '`num_outputs` of at least 1'):
       layers.ContextTable(0)
     with self.assertRaisesRegex(ValueError, "`order` .*received 'backwards'"):
       layers.ContextTable(2, 'backwards')
@@ -277,7 +277,7 @@ class BipartiteContextTableTest(tf.test.TestCase, parameterized.TestCase):
       layer.build([None, 13, 5])
 
   def test_rejects_bad_arguments(self):
-    with self.assertRaisesRegex(ValueError, 'positive `num_outputs`'):
+    with self.assertRaisesRegex(ValueError, '`num_outputs` of at least 1'):
       layers.BipartiteContextTable(0, MASK)
     with self.assertRaisesRegex(ValueError, 'both True and False'):
       layers.BipartiteContextTable(2, [True, True])

@@ -233,9 +233,13 @@ class DeltaHeadsTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r'2, as `units`; rec.*\(3,\)'):
       layers.DeltaGaussianHead(2, [0.1] * 3)
     head = layers.DeltaCategoricalHead
-    with self.assertRaisesRegex(ValueError, 'received 0 and 3'):
+    with self.assertRaisesRegex(
+        ValueError, '`num_latents` of at least 1; received 0'
+    ):
       head(0, 3, 0.1)
-    with self.assertRaisesRegex(ValueError, 'received 1 and 1'):
+    with self.assertRaisesRegex(
+        ValueError, '`num_classes` of at least 2; received 1'
+    ):
       head(1, 1, 0.1)
     for delta in (-0.1, 1.5):
       with self.assertRaisesRegex(ValueError, '0 to 1.386294 nats'):

@@ -314,9 +314,9 @@ class GatedPixelCNNTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(network(_inputs(2)), twin(_inputs(2)))
 
   @parameterized.parameters(
-      ({'num_outputs': 0}, 'positive `num_outputs`; received 0'),
-      ({'units': 0}, 'positive `units`; received 0'),
-      ({'num_layers': 0}, 'positive `num_layers`; received 0'),
+      ({'num_outputs': 0}, '`num_outputs` of at least 1; received 0'),
+      ({'units': 0}, '`units` of at least 1; received 0'),
+      ({'num_layers': 0}, '`num_layers` of at least 1; received 0'),
       ({'kernel_size': 4}, 'odd `kernel_size` of at least 3; received 4'),
       ({'first_kernel_size': 1}, 'odd `first_kernel_size` .* received 1'),
   )

@@ -293,7 +293,7 @@ class MADETest(tf.test.TestCase, parameterized.TestCase):
       ({'order': 'backwards'}, "`order` .*received 'backwards'"),
       ({'degrees': 'uniform'}, "`degrees` .*received 'uniform'"),
       ({'hidden_units': []}, 'at least one of `hidden_units`'),
-      ({'num_outputs': 0}, 'positive `num_outputs`; received 0'),
+      ({'num_outputs': 0}, '`num_outputs` of at least 1; received 0'),
   )
   def test_rejects_bad_arguments(self, kwargs, message):
     with self.assertRaisesRegex(ValueError, message):

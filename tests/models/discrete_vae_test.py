@@ -628,6 +628,8 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters(
       ({'num_latents': 0}, '`num_latents` of at least 1'),
+      ({'num_latents': 2.5}, 'an integer `num_latents` .* received 2.5'),
+      ({'num_latents': True}, 'an integer `num_latents` .* received True'),
       ({'num_classes': 1}, '`num_classes` of at least 2'),
       (
           {'prior': 'normal'},

@@ -217,8 +217,8 @@ class LatentsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllGreaterEqual(rate - latents.committed_rate * (1 - 1e-5), 0)
 
   @parameterized.parameters(
-      ('`length` and a `dim`', lambda: models.GaussianLatents(0, 1)),
-      ('`length` and a `dim`', lambda: models.NoLatents(1, 0)),
+      ('`length` of at least 1', lambda: models.GaussianLatents(0, 1)),
+      ('`dim` of at least 1', lambda: models.NoLatents(1, 0)),
       ('`length` of at least 1', lambda: models.CategoricalLatents(0, 2)),
       ('one `delta` for', lambda: models.CategoricalLatents(1, 4, [0.5])),
       (r'in \[0, 1\) or 2', lambda: models.GaussianLatents(3, 2, alpha=1.0)),
