@@ -151,7 +151,7 @@ class GaussianAR1(distribution.AutoCompositeTensorDistribution):
     shape = tf.concat(
         [[n], self.batch_shape_tensor(), self.event_shape_tensor()], axis=0
     )
-    noise = tf.random.stateless_normal(shape, seed, dtype=self.dtype)
+    noise = ops.normal_noise(shape, seed, dtype=self.dtype)
     noise = tf.ensure_shape(
         noise, tf.TensorShape([None]) + self.batch_shape + self.event_shape
     )

@@ -286,7 +286,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
       codes = tf.one_hot(labels, self.num_classes)
       zeros = class_labels.zero_in_range(labels, 0, self.num_classes)
       codes += zeros[:, tf.newaxis]
-    z = tf.random.stateless_normal([num_samples, self.latent_dim], style_seed)
+    z = ops.normal_noise([num_samples, self.latent_dim], style_seed)
     return codes, z
 
   def sample(
@@ -332,10 +332,10 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
       loc, scale = self._style(features, y, training)
       if not is_whole:
         # One noise for all: what is compared differs by its class alone.
-        noise = tf.random.stateless_normal(tf.shape(loc)[-2:], style_seed)
+        noise = ops.normal_noise(tf.shape(loc)[-2:], style_seed)
         z = loc + scale * noise
         return self._distortion(x, y, z, training) + _style_rate(loc, scale)
-      z = loc + scale * tf.random.stateless_normal(tf.shape(loc), style_seed)
+      z = loc + scale * ops.normal_noise(tf.shape(loc), style_seed)
       log_q_class = tf.where(
           has_label, 0.0, ops.one_hot_log_prob(codes, logits)
       )
@@ -377,7 +377,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
       class_seed, style_seed = ops.split(ops.fold_in(seed, index), 2)
       codes = ops.sample_one_hot(logits, seed=class_seed, sample_shape=[size])
       loc, scale = self._style(features, codes)
-      z = loc + scale * tf.random.stateless_normal(tf.shape(loc), style_seed)
+      z = loc + scale * ops.normal_noise(tf.shape(loc), style_seed)
       return (
           _log_style_ratio(loc, scale, z)
           - self._distortion(x, codes, z)
@@ -402,7 +402,7 @@ class SemiSupervisedVAE(latent_variable_model.LatentVariableModel):
     def cost(codes):
       codes = tf.squeeze(codes, axis=-2)
       loc, scale = self._style(features, codes)
-      noise = tf.random.stateless_normal(tf.shape(loc), seed)
+      noise = ops.normal_noise(tf.shape(loc), seed)
       distortion = self._distortion(x, codes, loc + scale * noise)
       return distortion + _style_rate(loc, scale)
 

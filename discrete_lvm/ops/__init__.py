@@ -31,6 +31,8 @@ from discrete_lvm.ops.delta_categorical import delta_categorical
 from discrete_lvm.ops.delta_gaussian import delta_gaussian
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_min_mean
 from discrete_lvm.ops.delta_gaussian import delta_gaussian_scales
+from discrete_lvm.ops.draws import normal_noise
+from discrete_lvm.ops.draws import random_bits
 from discrete_lvm.ops.enumeration import all_codes
 from discrete_lvm.ops.enumeration import codes_at
 from discrete_lvm.ops.enumeration import is_enumerable
@@ -176,6 +178,7 @@ __all__ = [
     'modular_affine_inverse',
     'modular_inverse_table',
     'nats_to_bits',
+    'normal_noise',
     'nucleus_logits',
     'num_codes',
     'one_hot_add',
@@ -190,6 +193,7 @@ __all__ = [
     'one_hot_unrank',
     'perturb',
     'perturb_given_argmax',
+    'random_bits',
     'random_mask',
     'rank_codes',
     'rebar_gradient',

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from discrete_lvm.ops import centering
+from discrete_lvm.ops import draws
 from discrete_lvm.ops import seeds
 from discrete_lvm.ops import straight_through as st
 from discrete_lvm.ops import temperatures
@@ -35,10 +36,7 @@ def exponential(
     True
   """
   with tf.name_scope(name):
-    seed = seeds.as_seed(seed)
-    bits = tf.random.stateless_uniform(
-        shape, seed, minval=None, maxval=None, dtype=tf.uint32
-    )
+    bits = draws.random_bits(shape, seed)
     # The top 128 integers round to 2**32 in float32. Scaled by the largest
     # float below one they give u = 1 - 2**-24 rather than 1, so that no pass
     # over the data is needed to clip an infinity.

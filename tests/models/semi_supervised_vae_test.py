@@ -108,10 +108,10 @@ class LossTest(tf.test.TestCase, parameterized.TestCase):
     # Its noise is one number an example, whatever the class.
     model = _make(classification_weight=0.3)
     noise = []
-    original = tf.random.stateless_normal
+    original = ops.normal_noise
     with mock.patch.object(
-        tf.random,
-        'stateless_normal',
+        ops,
+        'normal_noise',
         side_effect=lambda *a, **k: noise.append(original(*a, **k))
         or noise[-1],
     ):
@@ -274,8 +274,8 @@ class LossTest(tf.test.TestCase, parameterized.TestCase):
     model = _make()
     # XLA draws other numbers from a seed, so the noise is no draw.
     constant = mock.patch.object(
-        tf.random,
-        'stateless_normal',
+        ops,
+        'normal_noise',
         side_effect=lambda shape, seed: tf.fill(shape, 0.3),
     )
 
