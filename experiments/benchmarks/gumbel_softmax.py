@@ -4,9 +4,13 @@ r"""Times Gumbel-Softmax samples and their gradients against TFP and PyTorch.
     python -m experiments.benchmarks.gumbel_softmax
 
 Each alternative makes `--draws` samples with their gradients a call, as the
-steps of a training loop would: ours and TFP's in a graph loop, PyTorch's in a
-Python loop. The last line of each size is the floor: only drawing the bits.
+steps of a training loop would: ours and TFP's in a graph loop or one that XLA
+compiles, PyTorch's in a Python loop. The last line of each size is the floor:
+only drawing the bits, in a graph. TFP's sampler under XLA is left out at the
+largest size, for time.
 """
+
+import math
 
 from absl import app
 from absl import flags
@@ -23,6 +27,7 @@ _SECONDS = flags.DEFINE_float('seconds', 1.0, 'Seconds of each in a round.')
 _DRAWS = flags.DEFINE_integer('draws', 10, 'Samples in one call.')
 
 _SIZES = ((256, 20, 10), (256, 30, 256), (64, 1024, 512))
+_MAX_SIZE_OF_TFP_UNDER_XLA = 4_000_000
 _TEMPERATURE = 0.5
 
 
@@ -34,6 +39,8 @@ def main(argv):
     alternatives = {
         'discrete_lvm, graph': _in_graph(_ours, size),
         'TFP, graph': _in_graph(_tfp, size),
+        'discrete_lvm, XLA': _in_graph(_ours, size, jit_compile=True),
+        **_tfp_under_xla(size),
         **_torch(size),
         'random bits only': _in_graph(_bits, size, gradient=False),
     }
@@ -60,17 +67,23 @@ def _tfp(logits, seed):
   ).sample(seed=seed)
 
 
+def _tfp_under_xla(size):
+  if math.prod(size) > _MAX_SIZE_OF_TFP_UNDER_XLA:
+    return {}
+  return {'TFP, XLA': _in_graph(_tfp, size, jit_compile=True)}
+
+
 def _bits(logits, seed):
   return tf.random.stateless_uniform(
       logits.shape, seed, minval=None, maxval=None, dtype=tf.uint32
   )
 
 
-def _in_graph(sample, size, gradient=True):
+def _in_graph(sample, size, gradient=True, jit_compile=False):
   logits = tf.random.stateless_normal(size, [0, 1])
   weights = tf.random.stateless_normal(size, [0, 2])
 
-  @tf.function
+  @tf.function(jit_compile=jit_compile)
   def call():
     def body(i, _):
       with tf.GradientTape() as tape:
@@ -78,8 +91,10 @@ def _in_graph(sample, size, gradient=True):
         result = sample(logits, tf.stack([3, i]))
       if gradient:
         result = tape.gradient(result, logits, output_gradients=weights)
-      # One number, so that the loop carries no copy of the result.
-      return i + 1, result[0, 0, 0]
+      # One number, so that the loop carries no copy of the result. XLA would
+      # compute that number alone.
+      last = tf.reduce_sum(result) if jit_compile else result[0, 0, 0]
+      return i + 1, last
 
     first = tf.zeros([], weights.dtype if gradient else tf.uint32)
     return tf.while_loop(
