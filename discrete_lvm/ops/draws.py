@@ -14,7 +14,8 @@ def random_bits(
 ) -> tf.Tensor:
   """Draws 32 bits a number: those of `tf.random.stateless_uniform`.
 
-  They are the same in eager and graph mode and under XLA.
+  XLA draws other bits than eager and graph mode do, if an entry of the seed is
+  negative.
 
   Args:
     shape: Shape of the draw, a list of ints or an integer `Tensor` of rank 1.
@@ -58,7 +59,7 @@ def normal_noise(
 ) -> tf.Tensor:
   """Draws standard normal noise: that of `tf.random.stateless_normal`.
 
-  XLA makes other noise of a seed than eager and graph mode do.
+  XLA draws other noise than eager and graph mode do.
 
   Args:
     shape: Shape of the noise, a list of ints or an integer `Tensor` of rank 1.

@@ -6,7 +6,16 @@ import tensorflow as tf
 from discrete_lvm import ops
 
 SEED = [3, 4]
+# Sums of the words of their keys wrap around.
+SEEDS = (SEED, [2**31 - 1, -(2**31)], [-1, -1], [0, 0])
 SHAPES = ([100, 20, 2], [7, 3], [1], [], [0], [2, 0, 3])
+
+
+def _mode(draw, jit_compile):
+  """Returns a function of a seed; an eager one where `jit_compile` is None."""
+  if jit_compile is None:
+    return draw
+  return tf.function(draw, jit_compile=jit_compile)
 
 
 def _logical_device(device_type):
@@ -15,31 +24,34 @@ def _logical_device(device_type):
 
 class DrawsTest(tf.test.TestCase, parameterized.TestCase):
 
-  @parameterized.product(shape=SHAPES, jit_compile=(False, True))
-  def test_bits_are_those_of_tensorflow_compiled_or_not(
-      self, shape, jit_compile
-  ):
-    expected = tf.random.stateless_uniform(shape, SEED, None, None, tf.uint32)
-    self.assertAllEqual(ops.random_bits(shape, SEED), expected)
-    draw = tf.function(
-        lambda seed: ops.random_bits(shape, seed), jit_compile=jit_compile
-    )
-    bits = draw(tf.constant(SEED))
-    self.assertEqual(bits.dtype, tf.uint32)
-    self.assertAllEqual(bits, expected)
+  @parameterized.product(shape=SHAPES, jit_compile=(None, False, True))
+  def test_bits_are_those_of_tensorflow(self, shape, jit_compile):
+    def draw(seed):
+      bits = ops.random_bits(shape, seed)
+      theirs = tf.random.stateless_uniform(shape, seed, None, None, tf.uint32)
+      return bits, theirs
 
-  @parameterized.product(shape=SHAPES, dtype=(tf.float32, tf.float64))
-  def test_normal_noise_is_that_of_tensorflow(self, shape, dtype):
-    for jit_compile in (False, True):
-      ours, theirs = (
-          tf.function(
-              lambda seed, draw=draw: draw(shape, seed, dtype=dtype),
-              jit_compile=jit_compile,
-          )(tf.constant(SEED))
-          for draw in (ops.normal_noise, tf.random.stateless_normal)
-      )
-      self.assertEqual(ours.dtype, dtype)
-      self.assertAllEqual(ours, theirs)
+    draw = _mode(draw, jit_compile)
+    for seed in SEEDS:
+      bits, expected = draw(tf.constant(seed))
+      self.assertEqual(bits.dtype, tf.uint32)
+      self.assertAllEqual(bits, expected)
+
+  @parameterized.product(
+      shape=SHAPES,
+      dtype=(tf.float32, tf.float64),
+      jit_compile=(None, False, True),
+  )
+  def test_normal_noise_is_that_of_tensorflow(self, shape, dtype, jit_compile):
+    def draw(seed):
+      noise = ops.normal_noise(shape, seed, dtype=dtype)
+      return noise, tf.random.stateless_normal(shape, seed, dtype=dtype)
+
+    draw = _mode(draw, jit_compile)
+    for seed in SEEDS:
+      noise, expected = draw(tf.constant(seed))
+      self.assertEqual(noise.dtype, dtype)
+      self.assertAllEqual(noise, expected)
 
   @parameterized.parameters(0, 1, 4, 5)
   def test_shape_may_be_dynamic(self, size):
@@ -53,13 +65,6 @@ class DrawsTest(tf.test.TestCase, parameterized.TestCase):
     bits, noise = draw(tf.zeros([size, 3]))
     self.assertAllEqual(bits, ops.random_bits([size, 3], SEED))
     self.assertAllEqual(noise, ops.normal_noise([size, 3], SEED))
-
-  def test_bits_of_a_seed_that_wraps_around(self):
-    for seed in ([2**31 - 1, -(2**31)], [-1, -1], [0, 0]):
-      self.assertAllEqual(
-          tf.function(ops.random_bits)([33], tf.constant(seed)),
-          tf.random.stateless_uniform([33], seed, None, None, tf.uint32),
-      )
 
   @parameterized.parameters(ops.random_bits, ops.normal_noise)
   def test_an_accelerator_changes_no_draw(self, draw):
