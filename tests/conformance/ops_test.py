@@ -146,6 +146,7 @@ CASES = {
         [CODES, SHIFT, SCALE],
     ),
     'nats_to_bits': case(ops.nats_to_bits, [VALUES]),
+    'normal_noise': case(lambda s: ops.normal_noise([4], s), [SEED]),
     'nucleus_logits': case(lambda x: ops.nucleus_logits(x, 0.8), [LOGITS]),
     'one_hot_add': case(_gradient(ops.one_hot_add), [X, S]),
     'one_hot_affine': case(_gradient(ops.one_hot_affine), [X, S, A]),
@@ -165,6 +166,7 @@ CASES = {
     'perturb_given_argmax': case(
         ops.perturb_given_argmax, [LOGITS, NOISE, HARD]
     ),
+    'random_bits': case(lambda s: ops.random_bits([4], s), [SEED]),
     'rank_codes': case(ops.rank_codes, [CODES, LOGITS]),
     'rebar_gradient': case(
         ops.rebar_gradient,

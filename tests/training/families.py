@@ -11,6 +11,7 @@ from discrete_lvm import estimators
 from discrete_lvm import layers
 from discrete_lvm import models
 from discrete_lvm import training
+from discrete_lvm.ops import draws
 
 SIZE, LENGTH, K = 6, 3, 4
 _RNG = np.random.default_rng(0)
@@ -101,6 +102,10 @@ def shared_noise():
       for name in ('stateless_normal', 'stateless_uniform'):
         patch = mock.patch.object(module, name, constant(getattr(module, name)))
         stack.enter_context(patch)
+    # Else our own draws would go past those.
+    stack.enter_context(
+        mock.patch.object(draws, '_is_cpu_alone', return_value=False)
+    )
     yield
 
 
