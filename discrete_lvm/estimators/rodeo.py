@@ -23,7 +23,7 @@ class RODEO(score_estimator.ScoreEstimator):
   and `h_s` do not depend on `x_s`, what the operator makes of them has mean
   zero. The network is trained on the variance in the same step as all else. S
   evaluations of the objective and of its gradient, and of the network
-  `S (S - 1) N K` on two numbers.
+  `S (S - 1) (N (K - 1) + 1)` on two numbers.
 
   The paper's experiments have two classes, this any number. The default network
   is almost zero at first, in place of two trained factors of the authors that
@@ -87,10 +87,10 @@ class RODEO(score_estimator.ScoreEstimator):
     samples, slopes = estimator.evaluate_with_slopes(objective, codes)
     values = self._reduce(samples)
     samples = tf.stop_gradient(samples)
-    inputs = _expansions(samples, slopes, codes)
+    expansions = _expansions(samples, slopes, codes)
 
     def compute_gradient():
-      g, u = self._functions(inputs, context['training'])
+      g, u = self._functions(*expansions, codes, context['training'])
       signals = self._signals(samples, g=ops.gibbs_stein(g, codes, fixed))
       score = ops.categorical_score(codes, fixed)
       gradients = signals[..., tf.newaxis, tf.newaxis] * score
@@ -111,8 +111,13 @@ class RODEO(score_estimator.ScoreEstimator):
         'elsewhere; received RODEO.'
     )
 
-  def _functions(self, inputs, training):
+  def _functions(self, values, changes, codes, training):
     """Returns `g` and `u` at the neighbours, each `[S, ..., N, K]`."""
+    # Of the K neighbours at each latent one is the sample itself.
+    own, others = _split(changes, codes)
+    changes = tf.concat([own, others], axis=-1)
+    values = tf.broadcast_to(values[..., tf.newaxis], tf.shape(changes))
+    inputs = tf.stack([values, changes], axis=-1)
     outputs = self.network(tf.reshape(inputs, [-1, 2]), training=training)
     if outputs.shape.rank != 2 or outputs.shape[-1] != 2:
       raise ValueError(
@@ -120,7 +125,8 @@ class RODEO(score_estimator.ScoreEstimator):
           f'output of shape {outputs.shape}.'
       )
     outputs = tf.reshape(tf.cast(outputs, tf.float32), tf.shape(inputs))
-    return tf.unstack(tf.reduce_mean(outputs, axis=1), axis=-1)
+    g, u = tf.unstack(tf.reduce_mean(outputs, axis=1), axis=-1)
+    return _join(g, codes), _join(u, codes)
 
   def get_config(self):
     return {
@@ -143,9 +149,9 @@ def _expansions(samples, slopes, codes):
     codes: `[S, ..., N, K]`.
 
   Returns:
-    `[S, S - 1, ..., N, K, 2]`: for each sample, and each other one `j`, `f_j`
-    and `f'(x_j) (y - x_j)` at the codes `y` that are the sample with one latent
-    `n` set to class `k`.
+    `[S, S - 1, ...]` and `[S, S - 1, ..., N, K]`: for each sample, and each
+    other one `j`, `f_j`, and `f'(x_j) (y - x_j)` at the codes `y` that are the
+    sample with one latent `n` set to class `k`.
   """
   num_samples = codes.shape[0]
   others = [
@@ -158,6 +164,42 @@ def _expansions(samples, slopes, codes):
   offsets = tf.reduce_sum(slopes * (codes - centres), [-2, -1], keepdims=True)
   # First the slope of the step, so that it is exactly zero where none is made.
   here = tf.reduce_sum(slopes * codes, axis=-1, keepdims=True)
-  changes = offsets + (slopes - here)
-  values = values[..., tf.newaxis, tf.newaxis]
-  return tf.stack([tf.broadcast_to(values, tf.shape(changes)), changes], -1)
+  return values, offsets + (slopes - here)
+
+
+def _split(neighbours, codes):
+  """Tells what is at the sample from what is where a latent changes.
+
+  Args:
+    neighbours: `[S, S - 1, ..., N, K]`, alike at the classes of the sample.
+    codes: `[S, ..., N, K]`.
+
+  Returns:
+    `[S, S - 1, ..., 1]` and `[S, S - 1, ..., N (K - 1)]`.
+  """
+  codes = codes[:, tf.newaxis]
+  own = tf.reduce_sum(neighbours[..., 0, :] * codes[..., 0, :], -1)
+  others = tf.where(
+      _is_before(codes)[..., :-1], neighbours[..., :-1], neighbours[..., 1:]
+  )
+  flat = tf.concat([tf.shape(own), [-1]], axis=0)
+  return own[..., tf.newaxis], tf.reshape(others, flat)
+
+
+def _join(values, codes):
+  """Undoes `_split`: from `[S, ..., 1 + N (K - 1)]` to `[S, ..., N, K]`."""
+  shape = tf.concat([tf.shape(codes)[:-1], [codes.shape[-1] - 1]], axis=0)
+  own, others = values[..., :1, tf.newaxis], tf.reshape(values[..., 1:], shape)
+  gap = tf.zeros_like(others[..., :1])
+  others = tf.where(
+      _is_before(codes),
+      tf.concat([others, gap], axis=-1),
+      tf.concat([gap, others], axis=-1),
+  )
+  return tf.where(codes > 0, own, others)
+
+
+def _is_before(codes):
+  """Says which classes come before that of the code: bool, `[..., N, K]`."""
+  chosen = tf.argmax(codes, axis=-1, output_type=tf.int32)
+  return tf.range(codes.shape[-1]) < chosen[..., tf.newaxis]

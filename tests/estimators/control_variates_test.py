@@ -296,6 +296,12 @@ class FormulasTest(tf.test.TestCase, parameterized.TestCase):
           atol=0.05,
       )
 
+  def test_rodeo_shows_its_network_each_neighbour_once(self):
+    network = _FirstColumns(2)
+    _gradient(estimators.RODEO(network, num_samples=3), seed=[0, 1])
+    # Two latents may change to two classes each, or none changes.
+    self.assertEqual(network.seen.shape, [3 * 2 * 4 * (2 * 2 + 1), 2])
+
   def test_relax_starts_as_rebar(self):
     ours, theirs = estimators.RELAX(), estimators.REBAR()
     noise = _noise(ours)
@@ -308,7 +314,7 @@ class FormulasTest(tf.test.TestCase, parameterized.TestCase):
   )
   def test_relax_shows_features_to_its_network(self, kwargs, copies, size):
     features = tf.random.stateless_normal([4, 2, 5], [0, 3])
-    network = _FirstColumn()
+    network = _FirstColumns(1)
     estimators.RELAX(network, **kwargs)(
         LOGITS, objective=OBJECTIVE, features=features, seed=[0, 1]
     )
@@ -319,12 +325,16 @@ class FormulasTest(tf.test.TestCase, parameterized.TestCase):
     )
 
 
-class _FirstColumn(keras.layers.Layer):
+class _FirstColumns(keras.layers.Layer):
   """Keeps what it sees."""
+
+  def __init__(self, num_columns):
+    super().__init__()
+    self.num_columns = num_columns
 
   def call(self, x):
     self.seen = x
-    return x[:, :1]
+    return x[:, : self.num_columns]
 
 
 class TrainedWeightsTest(tf.test.TestCase, parameterized.TestCase):
