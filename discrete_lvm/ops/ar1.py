@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from discrete_lvm.ops import counts
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import numerics
 from discrete_lvm.ops import shapes
 
 
@@ -179,7 +180,8 @@ def ar1_alpha_for_rate(
     name: Python `str`, name scope of the ops.
 
   Returns:
-    `Tensor` of the shape of `rate`, in [0, 1); float32 at the least.
+    `Tensor` of the shape of `rate`, in [0, 1), or 1 where a rate that is not
+    static is above what any `alpha` below it commits; float32 at the least.
 
   Raises:
     ValueError: If `length` is below 2 or `num_dims` below 1, or if a statically
@@ -207,13 +209,15 @@ def ar1_alpha_for_rate(
     # them to leave the plateau, and a few to converge.
     x = target / (length - 1)
     fixed_target = tf.stop_gradient(target)
+
+    def twice_rate(x):
+      return _twice_rate(x, length)
+
     for _ in range(math.ceil(math.log(length)) + 8):
       x = tf.stop_gradient(x)
-      value, slope = _twice_rate(x, length)
+      value, slope = twice_rate(x)
       x += (fixed_target - value) / slope
-    value, slope = _twice_rate(tf.stop_gradient(x), length)
-    # Zero, with the gradient of the implicit function.
-    x = tf.stop_gradient(x) + (target - fixed_target) / slope
+    x = numerics.with_root_gradient(x, target, twice_rate)
     return tf.sqrt(-tf.math.expm1(-x))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import numerics
 from discrete_lvm.ops import standard_normal
 
 # The least scale, exp(-delta - 1/2), is then a normal float32 and its gradient
@@ -86,22 +87,19 @@ def _half_log_variances(delta):
   check_gaussian_delta(delta)
   (delta,) = floats.common_floats(delta)
   # With variance exp(-y) below 1, and 1 + y above.
-  low = _root(
-      delta, lambda y: tf.math.expm1(-y) + y, lambda y: -tf.math.expm1(-y)
-  )
-  high = _root(delta, lambda y: y - tf.math.log1p(y), lambda y: y / (1 + y))
+  low = _root(delta, lambda y: (tf.math.expm1(-y) + y, -tf.math.expm1(-y)))
+  high = _root(delta, lambda y: (y - tf.math.log1p(y), y / (1 + y)))
   return -low / 2, tf.math.log1p(high) / 2
 
 
-def _root(delta, function, slope):
-  """Solves `function(y) = 2 * delta`, convex and like `y**2 / 2` near zero."""
+def _root(delta, function):
+  """Solves `function(y)[0] = 2 * delta`, convex, like `y**2 / 2` near zero."""
   target = tf.stop_gradient(2 * delta)
   y = target + tf.sqrt(2 * target)
   for _ in range(_NUM_STEPS):
-    y -= (function(y) - target) / slope(y)
-  y = tf.stop_gradient(y)
-  # Zero, with the gradient of the implicit function.
-  return y + (2 * delta - target) / slope(y)
+    value, slope = function(y)
+    y -= (value - target) / slope
+  return numerics.with_root_gradient(y, 2 * delta, function)
 
 
 def delta_gaussian_min_mean(
@@ -204,8 +202,9 @@ def _missing(scale, log_scale, delta):
   """Computes the square of the least mean, negative if none is needed."""
   fixed = tf.stop_gradient(scale)
   kl = standard_normal.standard_normal_kl(tf.zeros_like(fixed), fixed)
-  # Zero, with the gradient to the logarithm: that to a scale of exp(-80), times
-  # the slope of the root and a large mean, is not finite in float32.
+  # Zero, with the derivatives in the logarithm: that in a scale of exp(-80),
+  # times the slope of the root and a large mean, is not finite in float32.
   slope = (fixed - 1) * (fixed + 1)
-  kl += slope * (log_scale - tf.stop_gradient(log_scale))
+  change = log_scale - tf.stop_gradient(log_scale)
+  kl += slope * change + tf.square(fixed * change)
   return 2 * (delta - kl)

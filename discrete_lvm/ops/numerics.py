@@ -1,5 +1,6 @@
 """Units, and logarithms that are safe at the edge of their domain."""
 
+from collections.abc import Callable
 import math
 
 import tensorflow as tf
@@ -98,3 +99,39 @@ def log_mean_exp(
       )
     size = tf.cast(tf.shape(x)[axis], x.dtype)
     return tf.reduce_logsumexp(x, axis=axis) - tf.math.log(size)
+
+
+def with_root_gradient(
+    root: tf.Tensor,
+    target: tf.Tensor,
+    function: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+) -> tf.Tensor:
+  """Gives a root of `function(x)[0] = target` its derivatives in the target.
+
+  Those of the implicit function, the first and the second: of two steps of
+  Newton's method from the root, which leave it where it is.
+
+  Args:
+    root: Floating `Tensor`, any shape, however it was found.
+    target: `Tensor` like `root`.
+    function: From `x` to its value and its slope, each like `x`.
+
+  Returns:
+    `Tensor` like `root`, with the very values.
+
+  Example:
+    >>> from discrete_lvm.ops import numerics
+    >>> target = tf.constant(9.)
+    >>> with tf.GradientTape() as tape:
+    ...   tape.watch(target)
+    ...   root = numerics.with_root_gradient(
+    ...       tf.constant(3.), target, lambda x: (x ** 2, 2 * x))
+    >>> print(f'{tape.gradient(root, target):.3f}')  # 1 / (2 * 3).
+    0.167
+  """
+  root = tf.stop_gradient(root)
+  for _ in range(2):
+    value, slope = function(root)
+    missing = target - value
+    root += (missing - tf.stop_gradient(missing)) / slope
+  return root

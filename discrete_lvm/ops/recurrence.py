@@ -52,6 +52,11 @@ def linear_recurrence(
       )
       x += factor * past
       lag *= 2
-      # Squares of squares would round 2**k times; the sign is gone by now.
-      factor = tf.pow(tf.abs(alpha), tf.cast(lag, alpha.dtype))
+      # Squares of squares would round 2**k times; the sign is gone by now. The
+      # power of zero has no second derivative, which only a lag of 2 lacks.
+      factor = (
+          tf.square(alpha)
+          if lag == 2
+          else tf.pow(tf.abs(alpha), tf.cast(lag, alpha.dtype))
+      )
     return x

@@ -7,6 +7,7 @@ from scipy import optimize
 import tensorflow as tf
 
 from discrete_lvm import ops
+from tests import second_derivatives
 
 
 def _kl(loc, scale, alpha):
@@ -141,6 +142,11 @@ def _gradient(x, alpha):
   return np.concatenate(
       [precision @ loc, np.diag(precision) * np.exp(2 * log_scale) - 1]
   )
+
+  def test_second_derivative_of_alpha_for_rate(self):
+    second_derivatives.assert_right(
+        self, lambda rate: [ops.ar1_alpha_for_rate(rate, 5)], [0.5, 1.0, 4.0]
+    )
 
 
 if __name__ == '__main__':

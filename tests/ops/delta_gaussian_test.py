@@ -6,6 +6,7 @@ from scipy import special
 import tensorflow as tf
 
 from discrete_lvm import ops
+from tests import second_derivatives
 
 
 def _kl(loc, scale):
@@ -152,6 +153,13 @@ class DeltaGaussianTest(tf.test.TestCase, parameterized.TestCase):
       for delta in (0.0, -1.0, [0.1, 81.0], math.nan):
         with self.assertRaisesRegex(ValueError, r'`delta` in \(0, 80\] nats'):
           function(*args, delta)
+
+  def test_second_derivatives(self):
+    delta = [0.05, 0.5, 3.0]
+    second_derivatives.assert_right(self, ops.delta_gaussian_scales, delta)
+    second_derivatives.assert_right(
+        self, ops.delta_gaussian, [0.3, -1.0, 0.2], [0.5, -0.2, 0.1], delta
+    )
 
 
 if __name__ == '__main__':

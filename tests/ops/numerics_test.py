@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.ops import numerics
+from tests import second_derivatives
 
 
 class NumericsTest(tf.test.TestCase):
@@ -47,6 +49,18 @@ class NumericsTest(tf.test.TestCase):
   def test_units_of_python_numbers(self):
     self.assertAllClose(ops.nats_to_bits(8), 8 / math.log(2))
     self.assertAllClose(ops.bits_per_dim(100, 10), 10 / math.log(2))
+
+  def test_root_keeps_its_value_and_has_two_derivatives(self):
+    def root(target):
+      return [
+          numerics.with_root_gradient(
+              target ** (1 / 3), target, lambda x: (x**3, 3 * x**2)
+          )
+      ]
+
+    target = np.array([0.1, 2.0, 30.0])
+    self.assertAllEqual(root(tf.constant(target))[0], target ** (1 / 3))
+    second_derivatives.assert_right(self, root, target)
 
 
 if __name__ == '__main__':

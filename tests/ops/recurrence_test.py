@@ -60,6 +60,18 @@ class LinearRecurrenceTest(tf.test.TestCase, parameterized.TestCase):
     y = ops.linear_recurrence(tf.ones([length, 2]), tf.fill([5, 2], 0.5))
     self.assertEqual(y.shape, [5, length, 2])
 
+  def test_second_derivative_at_zero(self):
+    x = tf.constant([[1.0], [2.0], [4.0], [8.0], [16.0]], tf.float64)
+    alpha = tf.zeros([1], tf.float64)
+    with tf.GradientTape() as outer:
+      outer.watch(alpha)
+      with tf.GradientTape() as inner:
+        inner.watch(alpha)
+        loss = tf.reduce_sum(ops.linear_recurrence(x, alpha))
+      slope = inner.gradient(loss, alpha)
+    # Each entry enters with alpha**2 two steps later.
+    self.assertAllClose(outer.gradient(slope, alpha), [2.0 * (1 + 2 + 4)])
+
 
 if __name__ == '__main__':
   tf.test.main()
