@@ -31,7 +31,7 @@ def modular_affine(
     int32 `Tensor` of codes in `[0, K)`, of the broadcast shape.
 
   Raises:
-    ValueError: If `num_classes` is below 2.
+    ValueError: If `num_classes` is below 2, or codes are not integers.
 
   Example:
     >>> modular_affine([0, 1, 65535], 7, scale=65535, num_classes=65536).numpy()
@@ -40,9 +40,9 @@ def modular_affine(
   check_num_classes(num_classes)
   with tf.name_scope(name):
     dtype = _wide_dtype(num_classes)
-    x, shift = tf.cast(x, dtype), tf.cast(shift, dtype)
+    x, shift = _codes(x, dtype, 'x'), _codes(shift, dtype, 'shift')
     if scale is not None:
-      x = tf.cast(scale, dtype) * x
+      x = _codes(scale, dtype, 'scale') * x
     return tf.cast(tf.math.floormod(x + shift, num_classes), tf.int32)
 
 
@@ -68,7 +68,7 @@ def modular_affine_inverse(
     int32 `Tensor` of codes in `[0, K)`, of the broadcast shape.
 
   Raises:
-    ValueError: If `num_classes` is below 2.
+    ValueError: If `num_classes` is below 2, or codes are not integers.
 
   Example:
     >>> modular_affine_inverse([7, 6, 8], 7, scale=65535,
@@ -78,11 +78,11 @@ def modular_affine_inverse(
   check_num_classes(num_classes)
   with tf.name_scope(name):
     dtype = _wide_dtype(num_classes)
-    x = tf.cast(y, dtype) - tf.cast(shift, dtype)
+    x = _codes(y, dtype, 'y') - _codes(shift, dtype, 'shift')
     if scale is not None:
       # A difference may be negative, but is no larger than a code.
       table = modular_inverse_table(num_classes)
-      x *= tf.cast(tf.gather(table, tf.cast(scale, tf.int32)), dtype)
+      x *= tf.cast(tf.gather(table, _codes(scale, tf.int32, 'scale')), dtype)
     return tf.cast(tf.math.floormod(x, num_classes), tf.int32)
 
 
@@ -138,6 +138,16 @@ def modular_inverse_table(num_classes: int) -> np.ndarray:
 def check_num_classes(num_classes: int) -> None:
   """Raises a ValueError if there are fewer than two classes."""
   counts.check_count(num_classes, 'num_classes', minimum=2)
+
+
+def _codes(x, dtype, name):
+  """Returns integer codes in another integer type."""
+  x = tf.convert_to_tensor(x)
+  if not x.dtype.is_integer:
+    raise ValueError(
+        f'Expected integer codes `{name}`; received {x.dtype.name}.'
+    )
+  return tf.cast(x, dtype)
 
 
 def _wide_dtype(num_classes):

@@ -92,7 +92,9 @@ def quantiles(
   """
   with tf.name_scope(name):
     ordered = tf.sort(tf.reshape(scores, [-1]))
-    indices = tf.range(1, length) * tf.size(ordered) // length
+    # Wide, since the product is as large as all scores times the length.
+    size = tf.size(ordered, tf.int64)
+    indices = tf.range(1, length, dtype=tf.int64) * size // length
     return tf.cast(tf.gather(ordered, indices), tf.float32)
 
 

@@ -29,7 +29,7 @@ class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             f'Expected `{name}` of at least 1; received {config[name]}.'
         )
-    for name in ('period', 'every'):
+    for name in ('period', 'every', 'begin'):
       if name in config and not isinstance(config[name], numbers.Integral):
         raise ValueError(
             f'Expected an integer `{name}`; received {config[name]}.'
@@ -81,7 +81,7 @@ class ExponentialSchedule(_Schedule):
       every: int = 1,
   ):
     super().__init__(initial=initial, rate=rate, minimum=minimum, every=every)
-    if rate < 0:
+    if not rate >= 0:
       raise ValueError(f'Expected a `rate` of at least 0; received {rate}.')
     self.initial, self.rate, self.minimum = initial, rate, minimum
     self.every = every
@@ -106,7 +106,7 @@ class LinearSchedule(_Schedule):
     begin: Step at which the line begins.
 
   Raises:
-    ValueError: If `num_steps` is below 1.
+    ValueError: If `num_steps` is below 1, or `begin` no integer.
 
   Example:
     >>> schedule = LinearSchedule(0., 1., num_steps=4)
@@ -139,7 +139,7 @@ class CosineSchedule(_Schedule):
     begin: Step at which the curve begins.
 
   Raises:
-    ValueError: If `num_steps` is below 1.
+    ValueError: If `num_steps` is below 1, or `begin` no integer.
 
   Example:
     >>> schedule = CosineSchedule(1., 0., num_steps=4)

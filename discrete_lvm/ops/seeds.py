@@ -70,10 +70,24 @@ def fold_in(seed: Any, *data: int | str | tf.Tensor) -> tf.Tensor:
       raise ValueError(
           f'Expected an integer or a name to fold in; received {item}.'
       )
-    seed = tf.random.experimental.stateless_fold_in(
-        seed, tf.cast(item, tf.int32)
-    )
+    seed = _fold_in_number(seed, item)
   return seed
+
+
+def _fold_in_number(seed, number):
+  low = tf.cast(number, tf.int32)
+  folded = tf.random.experimental.stateless_fold_in(seed, low)
+  if number.dtype.size <= 4:
+    return folded
+  number = tf.cast(number, tf.int64)
+  high = tf.cast(
+      tf.bitwise.right_shift(number, tf.constant(32, tf.int64)), tf.int32
+  )
+  return tf.where(
+      tf.equal(number, tf.cast(low, tf.int64)),
+      folded,
+      tf.random.experimental.stateless_fold_in(folded, high),
+  )
 
 
 def split(seed: Any, num: int) -> list[tf.Tensor]:

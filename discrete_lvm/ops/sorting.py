@@ -87,7 +87,8 @@ def rank_codes(
     int32 `Tensor` of ranks in `[0, K)`, shape `[...]`.
 
   Raises:
-    ValueError: If `K` is not static, or the shapes differ.
+    ValueError: If `K` is not static, the shapes differ, or the type is not
+      integer.
 
   Example:
     >>> rank_codes([0, 1, 2], [[0., 5., 2.]] * 3).numpy()
@@ -97,7 +98,7 @@ def rank_codes(
     codes, logits = tf.convert_to_tensor(codes), tf.convert_to_tensor(logits)
     _check_shape(codes, logits, logits.shape[:-1])
     logits = _canonical(logits)
-    code = tf.cast(codes, tf.int32)[..., tf.newaxis]
+    code = _as_int32(codes, 'codes')[..., tf.newaxis]
     own = tf.gather(logits, code, batch_dims=codes.shape.rank)
     is_lower = tf.range(logits.shape[-1]) < code
     is_before = (logits > own) | (tf.equal(logits, own) & is_lower)
@@ -118,7 +119,8 @@ def unrank_codes(
     int32 `Tensor` of codes in `[0, K)`, shape `[...]`.
 
   Raises:
-    ValueError: If `K` is not static, or the shapes differ.
+    ValueError: If `K` is not static, the shapes differ, or the type is not
+      integer.
 
   Example:
     >>> unrank_codes([0, 1, 2], [[0., 5., 2.]] * 3).numpy()
@@ -127,7 +129,7 @@ def unrank_codes(
   with tf.name_scope(name):
     ranks, logits = tf.convert_to_tensor(ranks), tf.convert_to_tensor(logits)
     _check_shape(ranks, logits, logits.shape[:-1])
-    rank = tf.cast(ranks, tf.int32)[..., tf.newaxis]
+    rank = _as_int32(ranks, 'ranks')[..., tf.newaxis]
     return _take(_order(logits), rank)[..., 0]
 
 
@@ -146,6 +148,12 @@ def _canonical(logits):
   )
   # XLA sorts -0 below 0. A subnormal number is 0 to some comparisons.
   return tf.where(tf.equal(logits, 0), tf.zeros_like(logits), logits)
+
+
+def _as_int32(codes, name):
+  if not codes.dtype.is_integer:
+    raise ValueError(f'Expected integer `{name}`; received {codes.dtype.name}.')
+  return tf.cast(codes, tf.int32)
 
 
 def _take(x, indices):

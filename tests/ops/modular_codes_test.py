@@ -123,6 +123,16 @@ class TablesTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'read-only'):
       function(7)[0] = 1
 
+  @parameterized.parameters('x', 'shift', 'scale')
+  def test_rejects_codes_that_are_not_integers(self, name):
+    codes = {'x': [1, 2], 'shift': [1, 2], 'scale': [1, 2], name: [1.0, 2.0]}
+    with self.assertRaisesRegex(ValueError, f'integer codes `{name}`'):
+      ops.modular_affine(**codes, num_classes=5)
+    codes['y'] = codes.pop('x')
+    name = 'y' if name == 'x' else name
+    with self.assertRaisesRegex(ValueError, f'integer codes `{name}`'):
+      ops.modular_affine_inverse(**codes, num_classes=5)
+
 
 if __name__ == '__main__':
   tf.test.main()

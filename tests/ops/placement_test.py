@@ -91,6 +91,12 @@ class PlacementTest(tf.test.TestCase, parameterized.TestCase):
     order = placement.uncertainty_order(logits, mask)
     self.assertAllEqual(order, [[2, 1, 3, 0], [3, 1, 0, 2]])
 
+  def test_quantiles_of_more_than_31_bits(self):
+    # The last index times the length would not fit.
+    scores = tf.range(33000 * 256)
+    found = placement.quantiles(scores, 256)
+    self.assertAllEqual(found[-1], 33000.0 * 255)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -103,6 +103,15 @@ class SchedulesTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, f'Expected .*{message}.*received'):
       make()
 
+  @parameterized.parameters(ops.LinearSchedule, ops.CosineSchedule)
+  def test_rejects_a_begin_that_is_no_integer(self, cls):
+    with self.assertRaisesRegex(ValueError, 'integer `begin`'):
+      cls(0.0, 1.0, 10, begin=1e3)
+
+  def test_rejects_a_rate_that_is_no_number(self):
+    with self.assertRaisesRegex(ValueError, '`rate` of at least 0'):
+      ops.ExponentialSchedule(1.0, rate=math.nan)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -74,6 +74,21 @@ class SeedsTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'Expected an integer or a name'):
       ops.fold_in([0, 1], item)
 
+  @parameterized.parameters(np.int64, np.uint64)
+  def test_fold_in_takes_all_bits_of_a_number(self, dtype):
+    numbers = np.array([5, 2**31 + 5, 2**32 + 5, 2**33 + 5], dtype)
+    found = {tuple(ops.fold_in([0, 1], number).numpy()) for number in numbers}
+    self.assertLen(found, 4)
+    self.assertAllEqual(
+        ops.fold_in([0, 1], tf.constant(5, tf.int64)), ops.fold_in([0, 1], 5)
+    )
+    compiled = tf.function(ops.fold_in, jit_compile=True)
+    found = {
+        tuple(compiled([0, 1], tf.constant(number)).numpy())
+        for number in numbers
+    }
+    self.assertLen(found, 4)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -138,6 +138,11 @@ class SortingTest(tf.test.TestCase, parameterized.TestCase):
     ranks = ops.rank_codes(tf.cast(codes, dtype), logits)
     self.assertAllEqual(ops.unrank_codes(tf.cast(ranks, dtype), logits), codes)
 
+  @parameterized.parameters(ops.rank_codes, ops.unrank_codes)
+  def test_rejects_codes_that_are_not_integers(self, function):
+    with self.assertRaisesRegex(ValueError, 'Expected integer'):
+      function([1.7], [[0.0, 5.0, 2.0]])
+
 
 if __name__ == '__main__':
   tf.test.main()
