@@ -92,7 +92,7 @@ def categorical_kl(
 def _kl(logits, prior_logits):
   log_q, log_p = tf.nn.log_softmax(logits), tf.nn.log_softmax(prior_logits)
   q, p = tf.exp(log_q), tf.exp(log_p)
-  has_mass, is_possible = q > 0, tf.math.is_finite(log_p)
+  has_mass, is_possible = q > 0, tf.not_equal(log_p, -math.inf)
   on_support = has_mass & is_possible
   log_ratio = tf.math.multiply_no_nan(
       log_q - log_p, tf.cast(on_support, q.dtype)
@@ -117,7 +117,8 @@ def _kl(logits, prior_logits):
     slopes = q * log_ratio - lost
     slopes -= q * tf.reduce_sum(slopes, axis=-1, keepdims=True)
     kept = 1 - tf.reduce_sum(lost, axis=-1, keepdims=True)
-    upstream = upstream[..., tf.newaxis]
+    # A gather passes slices.
+    upstream = tf.convert_to_tensor(upstream)[..., tf.newaxis]
     return (
         broadcasting.sum_to_shape(upstream * slopes, logits),
         broadcasting.sum_to_shape(

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 from discrete_lvm.ops.straight_through import one_hot_argmax
 
 # Enough for 16 binary latents; past it memory goes before patience does.
@@ -126,7 +127,7 @@ def joint_log_probs(
     `Tensor`, shape `[..., K**N]`, in nats; float32 at the least.
 
   Raises:
-    ValueError: If `K**N` is above `2**16`.
+    ValueError: If `K**N` is above `2**16`, or N or K not static.
 
   Example:
     >>> logits = tf.math.log([[.5, .5], [.25, .75]])
@@ -135,7 +136,7 @@ def joint_log_probs(
   """
   with tf.name_scope(name):
     log_p = tf.nn.log_softmax(floats.at_least_float32(logits))
-    num_latents, num_classes = log_p.shape[-2:]
+    num_latents, num_classes = shapes.static_event(log_p)
     num_codes(num_latents, num_classes)
     joint = log_p[..., 0, :]
     for n in range(1, num_latents):

@@ -33,7 +33,8 @@ def gibbs_sweep(
     float32, or float64 if the noise is.
 
   Raises:
-    ValueError: If N or K is not static, or `noise` of another shape.
+    ValueError: If N or K is not static, `noise` of another shape, or what
+      `log_prob` returns.
 
   Example:
     >>> def log_prob(codes):  # Latents that are equal, or almost never.
@@ -70,11 +71,22 @@ def gibbs_sweep(
           f'Expected `noise` of the shape of `codes`, {codes.shape}; received '
           f'{noise.shape}.'
       )
+    noise = shapes.with_shape(
+        noise, codes.shape, lambda: tf.shape(codes), '`noise`'
+    )
 
     def draw(n, codes, unused_log_mass):
       is_drawn = tf.reshape(tf.range(num_latents) == n, [num_latents, 1])
-      log_mass = log_prob(tf.where(is_drawn, classes, codes))
-      log_mass = tf.cast(tf.einsum('k...->...k', log_mass), noise.dtype)
+      log_mass = tf.cast(
+          log_prob(tf.where(is_drawn, classes, codes)), noise.dtype
+      )
+      expected = tf.TensorShape([num_classes, *codes.shape[:-2]])
+      if not log_mass.shape.is_compatible_with(expected):
+        raise ValueError(
+            f'Expected `log_prob` to return values of shape {expected}; '
+            f'received {log_mass.shape}.'
+        )
+      log_mass = tf.einsum('k...->...k', log_mass)
       chosen = one_hot_argmax(
           log_mass + tf.gather(noise, n, axis=-2), codes.dtype
       )

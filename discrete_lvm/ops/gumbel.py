@@ -7,6 +7,7 @@ import tensorflow as tf
 from discrete_lvm.ops import centering
 from discrete_lvm.ops import draws
 from discrete_lvm.ops import seeds
+from discrete_lvm.ops import shapes
 from discrete_lvm.ops import straight_through as st
 from discrete_lvm.ops import temperatures
 
@@ -170,6 +171,15 @@ def perturb(
             'Expected `noise` of a shape that ends with that of `logits`, '
             f'{logits.shape}; received {noise.shape}.'
         )
+      leading = noise.shape[: noise.shape.rank - rank]
+      noise = shapes.with_shape(
+          noise,
+          leading + logits.shape,
+          lambda: tf.concat(
+              [tf.shape(noise)[: leading.rank], tf.shape(logits)], axis=0
+          ),
+          '`noise`',
+      )
     return logits + noise
 
 

@@ -4,7 +4,9 @@ import math
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
 from discrete_lvm.ops import numerics
+from discrete_lvm.ops import shapes
 
 
 def leave_one_out_mean(
@@ -28,10 +30,11 @@ def leave_one_out_mean(
   """
   with tf.name_scope(name):
     x = tf.convert_to_tensor(x)
-    num_samples = _num_samples(x)
-    mean = tf.reduce_mean(x, axis=0)
+    num_samples = shapes.static_num_samples(x, 'x')
+    wide = floats.at_least_float32(x)
+    mean = tf.reduce_mean(wide, axis=0)
     # The difference of sums would lose what a large mean leaves over.
-    return mean - (x - mean) / (num_samples - 1)
+    return tf.cast(mean - (wide - mean) / (num_samples - 1), x.dtype)
 
 
 def leave_one_out_log_mean_exp(
@@ -53,7 +56,7 @@ def leave_one_out_log_mean_exp(
     name: Python `str`, name scope of the ops.
 
   Returns:
-    `Tensor` like `x`, in nats.
+    `Tensor` of the shape of `x`, in nats, float32 at the least.
 
   Raises:
     ValueError: If S is not static or below 2.
@@ -72,7 +75,7 @@ def leave_one_out_log_mean_exp(
   """
   with tf.name_scope(name):
     x = tf.convert_to_tensor(x)
-    num_samples = _num_samples(x)
+    num_samples = shapes.static_num_samples(x, 'x')
     # Row s holds the others: `[S, S - 1, ...]`.
     others = [
         [j for j in range(num_samples) if j != s] for s in range(num_samples)
@@ -113,6 +116,8 @@ def leave_one_out_log_sum_exp(
     x = tf.convert_to_tensor(x)
     if x.shape.rank == 0:
       raise ValueError('Expected `x` of shape [..., S]; received a scalar.')
+    if x.shape[-1] == 0:
+      return x
     size = x.shape[-1] or tf.shape(x)[-1]
     largest = tf.one_hot(
         tf.argmax(x, axis=-1), size, on_value=True, off_value=False
@@ -129,13 +134,3 @@ def leave_one_out_log_sum_exp(
     # Guarded twice: at the largest the slope may be infinite.
     share = tf.where(largest, tf.constant(-1, x.dtype), x - total)
     return tf.where(largest, rest, total + tf.math.log1p(-tf.exp(share)))
-
-
-def _num_samples(x):
-  num_samples = x.shape[0] if x.shape.rank else None
-  if num_samples is None or num_samples < 2:
-    raise ValueError(
-        'Expected `x` of shape [S, ...] with a static S of at least 2; '
-        f'received {x.shape}.'
-    )
-  return num_samples

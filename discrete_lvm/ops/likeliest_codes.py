@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 
 
 def likeliest_codes(
@@ -36,12 +37,7 @@ def likeliest_codes(
   """
   with tf.name_scope(name):
     logits = floats.at_least_float32(logits)
-    if not logits.shape[-2:].is_fully_defined():
-      raise ValueError(
-          'Expected `logits` of shape [..., N, K] with static N and K; '
-          f'received {logits.shape}.'
-      )
-    num_latents, num_classes = logits.shape[-2:]
+    num_latents, num_classes = shapes.static_event(logits)
     if not 0 <= num_codes <= num_classes**num_latents:
       raise ValueError(
           f'Expected a `num_codes` from 0 to {num_classes}**{num_latents}; '

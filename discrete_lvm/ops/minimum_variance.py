@@ -110,6 +110,10 @@ def _weighted(hard, logits, soft, slopes):
   currents -= hard * tf.reduce_sum(currents, axis=-1, keepdims=True)
   total = tf.reduce_sum(rates, axis=-2) + probs
   matrix = tf.linalg.set_diag(probs[..., tf.newaxis] - rates, total)
+  # Of NaN the solver of a CPU raises. The result is NaN by the other factors.
+  is_nan = tf.reduce_any(tf.math.is_nan(matrix), axis=[-2, -1], keepdims=True)
+  identity = tf.eye(hard.shape[-1], dtype=matrix.dtype)
+  matrix = tf.where(is_nan, identity, matrix)
   x = tf.linalg.solve(matrix, currents[..., tf.newaxis])
   # Of each pair, what counts of `R_i e_j`: as mixed, and as flows.
   mixed = _outer(hard, slopes) + _outer(slopes, hard)

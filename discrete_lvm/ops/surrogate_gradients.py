@@ -102,6 +102,7 @@ def _with_logits_gradient(values, logits, gradient):
   del logits
 
   def backward(dy):
+    dy = tf.convert_to_tensor(dy)  # A gather passes slices.
     return dy, dy[..., tf.newaxis, tf.newaxis] * gradient, None
 
   return tf.identity(values), backward

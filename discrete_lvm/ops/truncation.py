@@ -109,4 +109,5 @@ def _keep_from(logits, least, last_class):
   """Leaves logits above `least`, and those equal to it up to a class."""
   is_first = tf.range(logits.shape[-1]) <= last_class
   is_kept = (logits > least) | (tf.equal(logits, least) & is_first)
+  is_kept |= tf.math.is_nan(logits)
   return tf.where(is_kept, logits, tf.constant(-math.inf, logits.dtype))

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from discrete_lvm.ops import excluded_codes
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 from discrete_lvm.ops.categorical import one_hot_log_prob
 
 
@@ -33,7 +34,8 @@ def sample_without_replacement(
     left is -inf.
 
   Raises:
-    ValueError: If `K**N` is below S, or if `noise` has another shape.
+    ValueError: If `K**N` is below S, if N or K is not static, or if `noise` has
+      another shape.
 
   Example:
     >>> codes, _, _ = sample_without_replacement(
@@ -44,7 +46,7 @@ def sample_without_replacement(
   with tf.name_scope(name):
     logits = floats.at_least_float32(logits)
     noise = floats.at_least_float32(noise)
-    check_num_samples(noise.shape[0], *logits.shape[-2:])
+    check_num_samples(noise.shape[0], *shapes.static_event(logits))
     codes = tf.zeros_like(noise, logits.dtype)[:0]
     log_probs = []
     for sample_noise in tf.unstack(noise):
@@ -111,6 +113,9 @@ def unordered_set_weights(
     Weights, shape `[S, ...]`, and baseline weights, `[S, S, ...]`, of which
     `[i]` are those for element i. Both sum to one over the last S.
 
+  Raises:
+    ValueError: If S is not static or below 2.
+
   Example:
     >>> weights, baseline = unordered_set_weights([-.6931, -.6931], -math.inf)
     >>> print(weights.numpy().round(2), baseline.numpy().round(2).tolist())
@@ -124,7 +129,7 @@ def unordered_set_weights(
   """
   with tf.name_scope(name):
     log_probs = tf.convert_to_tensor(log_probs)
-    num_samples = log_probs.shape[0]
+    num_samples = shapes.static_num_samples(log_probs, 'log_probs')
     rest = tf.convert_to_tensor(log_rest, log_probs.dtype)
     everything = tf.concat([log_probs, rest[tf.newaxis]], axis=0)
     parts = [

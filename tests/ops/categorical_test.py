@@ -184,6 +184,21 @@ class CategoricalTest(tf.test.TestCase, parameterized.TestCase):
         ops.categorical_kl(q, p), -0.5 - math.log(2 / (1 + math.e)), atol=1e-12
     )
 
+  def test_kl_of_some_rows_has_the_gradient_of_those(self):
+    logits = tf.random.stateless_normal([4, 3], [0, 1])
+    with tf.GradientTape(persistent=True) as tape:
+      tape.watch(logits)
+      kl = ops.categorical_kl(logits)
+      gathered = tf.reduce_sum(tf.gather(kl, [0, 2, 2]))
+      weighted = tf.reduce_sum(kl * [1.0, 0.0, 2.0, 0.0])
+    self.assertAllClose(
+        tape.gradient(gathered, logits), tape.gradient(weighted, logits)
+    )
+
+  def test_kl_from_what_is_no_number_is_none(self):
+    kl = ops.categorical_kl([0.0, 1.0], [math.nan, 0.0])
+    self.assertTrue(np.isnan(kl))
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -70,6 +70,14 @@ class EnumerationTest(tf.test.TestCase, parameterized.TestCase):
     frequencies = np.bincount(index, minlength=8) / draws
     self.assertAllLess(np.abs(frequencies - p) / error, 4.0)
 
+  def test_rejects_an_unknown_number_of_latents(self):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+    def log_probs(logits):
+      return ops.joint_log_probs(logits)
+
+    with self.assertRaisesRegex(ValueError, 'static N and K'):
+      log_probs(tf.zeros([3, 2]))
+
 
 if __name__ == '__main__':
   tf.test.main()

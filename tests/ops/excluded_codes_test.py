@@ -152,6 +152,38 @@ class ExcludedCodesTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, '`excluded` with a static D'):
       compiled(tf.zeros([2, 3]), tf.zeros([1, 2, 3]))
 
+  @parameterized.parameters(
+      ([[0, 0], [0, 1]],),
+      ([[0, 0], [1, 1]],),
+      ([[0, 0], [0, 1], [1, 0], [1, 1]],),
+  )
+  def test_gradient_is_that_of_the_sum(self, excluded):
+    logits = tf.constant([[0.3, 0.1], [0.2, 0.5]])
+    left = [
+        code
+        for code in ([0, 0], [0, 1], [1, 0], [1, 1])
+        if code not in excluded
+    ]
+    with tf.GradientTape(persistent=True) as tape:
+      tape.watch(logits)
+      found = ops.log_mass_excluding(logits, tf.one_hot(excluded, 2))
+      log_q = tf.nn.log_softmax(logits)
+      terms = [log_q[0, a] + log_q[1, b] for a, b in left]
+      expected = tf.reduce_logsumexp(tf.stack(terms)) if terms else None
+    gradient = tape.gradient(found, logits)
+    if expected is None:
+      self.assertAllEqual(gradient, tf.zeros_like(logits))
+    else:
+      self.assertAllClose(gradient, tape.gradient(expected, logits))
+
+  def test_noise_of_one_example_does_not_broadcast_in_a_graph(self):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2, 3])] * 2)
+    def sample(logits, noise):
+      return ops.sample_excluding(logits, tf.zeros([0, 4, 2, 3]), noise)
+
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      sample(tf.zeros([4, 2, 3]), tf.zeros([1, 2, 3]))
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -122,6 +122,22 @@ class GibbsSweepTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(tf.cast(swept, tf.float32), expected)
     self.assertAllEqual(log_mass, expected_mass)
 
+  def test_rejects_a_log_mass_summed_over_the_batch(self):
+    with self.assertRaisesRegex(ValueError, r'shape \(2, 4\); received \(2,\)'):
+      ops.gibbs_sweep(
+          lambda z: tf.reduce_sum(z[..., 0, 0], -1),
+          tf.one_hot(tf.zeros([4, 3], tf.int32), 2),
+          tf.zeros([4, 3, 2]),
+      )
+
+  def test_noise_of_one_example_does_not_broadcast_in_a_graph(self):
+    @tf.function(input_signature=[tf.TensorSpec([None, 3, 2])] * 2)
+    def sweep(codes, noise):
+      return ops.gibbs_sweep(lambda z: tf.reduce_sum(z, [-2, -1]), codes, noise)
+
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      sweep(tf.one_hot(tf.zeros([4, 3], tf.int32), 2), tf.zeros([1, 3, 2]))
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -316,6 +316,15 @@ class GumbelSoftmaxTest(tf.test.TestCase, parameterized.TestCase):
     self.assertNotAllClose(gradient(-80.0), 0.0)
     self.assertAllClose(gradient(-math.inf), gradient(-80.0))
 
+  def test_noise_of_one_example_does_not_broadcast_in_a_graph(self):
+    @tf.function(input_signature=[tf.TensorSpec([None, 3])] * 2)
+    def perturb(logits, noise):
+      return ops.perturb(logits, noise=noise)
+
+    self.assertEqual(perturb(tf.zeros([4, 3]), tf.zeros([4, 3])).shape, [4, 3])
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      perturb(tf.zeros([4, 3]), tf.zeros([1, 3]))
+
 
 if __name__ == '__main__':
   tf.test.main()

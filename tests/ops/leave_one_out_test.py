@@ -88,6 +88,15 @@ class LeaveOneOutTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, 'static S of at least 2'):
           function(x)
 
+  def test_mean_of_half_precision_does_not_overflow(self):
+    x = tf.constant([60000.0, 60000.0], tf.float16)
+    self.assertAllEqual(ops.leave_one_out_mean(x), x)
+
+  def test_log_sum_of_no_entries_is_empty(self):
+    self.assertEqual(
+        ops.leave_one_out_log_sum_exp(tf.zeros([2, 0])).shape, [2, 0]
+    )
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -70,6 +70,10 @@ class LikeliestCodesTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'with static N and K'):
       compiled(tf.zeros([2, 3]))
 
+  def test_rejects_no_latents(self):
+    with self.assertRaisesRegex(ValueError, 'at least 1'):
+      ops.likeliest_codes(tf.zeros([4, 0, 2]), 1)
+
 
 if __name__ == '__main__':
   tf.test.main()

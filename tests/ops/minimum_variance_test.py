@@ -178,6 +178,24 @@ class MinimumVarianceTest(tf.test.TestCase, parameterized.TestCase):
     ):
       ops.minimum_variance(tf.zeros(shape), tf.zeros([5, 2]))
 
+  @parameterized.parameters(math.nan, math.inf)
+  def test_what_is_no_number_spoils_its_own_row_alone(self, bad):
+    logits = tf.constant([[0.0, bad, 1.0], [0.0, 1.0, 2.0]])
+    slopes = tf.constant([[1.0, 2.0, -1.0]] * 2)
+
+    def gradient(logits):
+      with tf.GradientTape() as tape:
+        tape.watch(logits)
+        codes = ops.minimum_variance(tf.one_hot([0, 1], 3), logits)
+        loss = tf.reduce_sum(slopes * codes)
+      return tape.gradient(loss, logits)
+
+    expected = gradient(tf.constant([[0.0, 1.0, 2.0]] * 2))
+    for function in (gradient, tf.function(gradient, jit_compile=True)):
+      found = function(logits)
+      self.assertTrue(np.isnan(found[0]).all())
+      self.assertAllClose(found[1], expected[1])
+
 
 if __name__ == '__main__':
   tf.test.main()

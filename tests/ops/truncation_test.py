@@ -90,6 +90,15 @@ class TruncationTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, 'static K'):
         tf.function(lambda x, function=function: function(x, 1))(tf.zeros([]))
 
+  def test_what_is_no_number_stays(self):
+    logits = tf.constant([[math.nan, 1.0, 2.0, 0.0], [1.0, 2.0, 0.0, math.nan]])
+    for kept in (
+        ops.top_k_logits(logits, 2),
+        ops.nucleus_logits(logits, 0.9),
+        ops.nucleus_logits(logits, 1.0),
+    ):
+      self.assertAllEqual(np.isnan(kept), np.isnan(logits))
+
 
 if __name__ == '__main__':
   tf.test.main()

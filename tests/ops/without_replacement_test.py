@@ -173,6 +173,18 @@ class UnorderedSetWeightsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(baseline[:2], [[0.5, 0.5, 0.0]] * 2)
     self.assertAllEqual(np.isfinite(baseline), np.ones([3, 3], bool))
 
+  def test_rejects_what_is_not_static(self):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+    def sample(logits):
+      return ops.sample_without_replacement(logits, tf.zeros([2, 3, 2]))
+
+    with self.assertRaisesRegex(ValueError, 'static N and K'):
+      sample(tf.zeros([3, 2]))
+
+  def test_weights_reject_a_set_of_one(self):
+    with self.assertRaisesRegex(ValueError, 'S of at least 2'):
+      ops.unordered_set_weights([-1.0], -1.0)
+
 
 if __name__ == '__main__':
   tf.test.main()
