@@ -3,6 +3,7 @@
 import keras
 
 from discrete_lvm.estimators import swap_estimator
+from discrete_lvm.ops import counts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
@@ -47,14 +48,8 @@ class ARS(swap_estimator.SwapEstimator):
 
   def __init__(self, reference: int = 0, **kwargs):
     super().__init__(**kwargs)
-    # A `bool` is an `int`, and most likely a misplaced argument.
-    is_int = isinstance(reference, int) and not isinstance(reference, bool)
-    if not is_int or reference < 0:
-      raise ValueError(
-          'Expected an int `reference` of at least 0; received '
-          f'{reference!r}.'
-      )
-    self.reference = reference
+    counts.check_count(reference, 'reference', minimum=0)
+    self.reference = int(reference)
 
   def _references(self, num_classes):
     if self.reference >= num_classes:

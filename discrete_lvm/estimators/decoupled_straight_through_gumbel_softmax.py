@@ -57,7 +57,8 @@ class DecoupledStraightThroughGumbelSoftmax(relaxation.Relaxation):
       **kwargs: Any,
   ):
     super().__init__(temperature, **kwargs)
-    self._initial_forward_temperature = forward_temperature
+    relaxation.check_number(forward_temperature)
+    self._initial_forward_temperature = float(forward_temperature)
     self.forward_temperature = self._add_temperature(
         forward_temperature, 'forward_temperature'
     )

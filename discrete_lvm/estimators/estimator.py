@@ -13,6 +13,7 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.ops import centering
 from discrete_lvm.ops import counts
+from discrete_lvm.ops import shapes
 
 Objective = Callable[[tf.Tensor], tf.Tensor]
 
@@ -166,9 +167,12 @@ class Estimator(keras.layers.Layer, abc.ABC):
       noise = self._check_noise(noise, logits)
     is_bound = self.importance_weighted and self.num_samples > 1
     with _weighing() if is_bound else contextlib.nullcontext():
-      return self._estimate_samples(
+      values = self._estimate_samples(
           logits, objective, seed, noise, features=features, training=training
       )
+    # Some look at codes alone, which NaN makes as well as any number.
+    nan = tf.where(tf.math.is_nan(logits), logits, tf.zeros_like(logits))
+    return ops.with_logits_gradient(values, logits, nan)
 
   @abc.abstractmethod
   def _estimate(self, logits, objective, seed, noise, **context):
@@ -251,7 +255,7 @@ class Estimator(keras.layers.Layer, abc.ABC):
       raise ValueError(
           f'Expected `noise` of shape {expected}; received {noise.shape}.'
       )
-    return _with_shape(
+    return shapes.with_shape(
         noise,
         expected,
         lambda: tf.concat([*[[n] for n in samples], tf.shape(logits)], axis=0),
@@ -264,27 +268,6 @@ class Estimator(keras.layers.Layer, abc.ABC):
         'num_samples': self.num_samples,
         'importance_weighted': self.importance_weighted,
     }
-
-
-def static_event(logits: tf.Tensor) -> tuple[int, int]:
-  """Returns N and K of logits whose codes are to be enumerated.
-
-  Args:
-    logits: `Tensor`, shape `[..., N, K]` with a static K.
-
-  Returns:
-    Python `int`s N and K.
-
-  Raises:
-    ValueError: If N is not static.
-  """
-  num_latents, num_classes = logits.shape[-2:]
-  if num_latents is None:
-    raise ValueError(
-        'Expected `logits` of shape [..., N, K] with a static N; received '
-        f'{logits.shape}.'
-    )
-  return num_latents, num_classes
 
 
 def check_logits_shape(shape: tf.TensorShape) -> None:
@@ -370,27 +353,12 @@ def evaluate(objective: Objective, codes: tf.Tensor) -> tf.Tensor:
         f'Expected `objective` to return values of shape {codes.shape[:-2]} '
         f'for codes of shape {codes.shape}; received {values.shape}.'
     )
-  return _with_shape(
+  return shapes.with_shape(
       values,
       codes.shape[:-2],
       lambda: tf.shape(codes)[:-2],
       'values of `objective`',
   )
-
-
-def _with_shape(values, static_shape, compute_shape, name):
-  """Returns values of a shape that they fit, be it that a run finds it out."""
-  if values.shape.is_fully_defined() and static_shape.is_fully_defined():
-    return values
-  # Else a batch of one would broadcast. XLA drops the assertion and fails at
-  # the reshape, which other graphs are optimised to do without.
-  shape = compute_shape()
-  assertion = tf.debugging.assert_equal(
-      tf.shape(values), shape, f'Expected {name} of another shape.'
-  )
-  with tf.control_dependencies([assertion]):
-    values = tf.reshape(values, shape)
-  return tf.ensure_shape(values, static_shape)
 
 
 @contextlib.contextmanager

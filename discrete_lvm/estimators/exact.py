@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
+from discrete_lvm.ops import shapes
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
@@ -35,15 +36,13 @@ class Exact(estimator.Estimator):
   """
 
   def _check_event(self, logits_shape):
-    num_latents, num_classes = estimator.static_event(
-        tf.TensorSpec(logits_shape)
-    )
+    num_latents, num_classes = shapes.static_event(tf.TensorSpec(logits_shape))
     samples = self.num_samples if self.importance_weighted else 1
     ops.num_codes(samples * num_latents, num_classes)
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del seed, noise, context
-    codes = ops.all_codes(*estimator.static_event(logits))
+    codes = ops.all_codes(*shapes.static_event(logits))
     shape = tf.concat([tf.shape(codes)[:1], tf.shape(logits)], axis=0)
     batch_ndims = logits.shape.rank - 2
     codes = tf.reshape(

@@ -54,7 +54,7 @@ class MovingAverageBaseline(score_estimator.ScoreEstimator):
     return self._costs(samples) - self._moments.mean
 
   def _take_in(self, values, **context):
-    if context.get('training'):
+    if context.get('training', True):
       self._moments.update(values)
 
   def get_config(self):

@@ -7,6 +7,10 @@ import tensorflow as tf
 
 from discrete_lvm.estimators import estimator
 from discrete_lvm.estimators import relaxed_control
+from discrete_lvm.ops import shapes
+
+# In nats: how far below the likeliest class its network tells classes apart.
+_RANGE = 10.0
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
@@ -82,7 +86,7 @@ class RELAX(relaxed_control.RelaxedControl):
   def build(self, logits_shape, features_shape=None):
     shape = tf.TensorShape(logits_shape)
     estimator.check_logits_shape(shape)
-    size = math.prod(estimator.static_event(tf.TensorSpec(shape)))
+    size = math.prod(shapes.static_event(tf.TensorSpec(shape)))
     if self.importance_weighted:
       size *= self.num_samples
     if features_shape is not None:
@@ -94,7 +98,9 @@ class RELAX(relaxed_control.RelaxedControl):
   def _control(self, z, objective, **context):
     features = context['features']
     control = self._relaxed_objective(z, objective)
-    parts = [_flatten(z, z.shape.rank - 2)]
+    # What stands for -inf would drown, or saturate, all else that it sees.
+    floor = tf.reduce_max(z, axis=-1, keepdims=True) - _RANGE
+    parts = [_flatten(tf.maximum(z, floor), z.shape.rank - 2)]
     if features is not None:
       parts.append(self._features_like(control, features))
     seen = tf.concat(parts, axis=-1)
@@ -117,6 +123,12 @@ class RELAX(relaxed_control.RelaxedControl):
     estimator.features_event_shape(features.shape, batch_shape)
     features = _flatten(features, batch_shape.rank)
     shape = tf.concat([tf.shape(control), [features.shape[-1]]], axis=0)
+    features = shapes.with_shape(
+        features,
+        tf.TensorShape([*batch_shape, features.shape[-1]]),
+        lambda: shape[1:] if has_samples else shape,
+        '`features`',
+    )
     return tf.broadcast_to(features, shape)
 
   def get_config(self):

@@ -27,7 +27,8 @@ class Relaxation(estimator.Estimator):
 
   def __init__(self, temperature=1.0, **kwargs):
     super().__init__(**kwargs)
-    self._initial_temperature = temperature
+    check_number(temperature)
+    self._initial_temperature = float(temperature)
     self._make_temperature(temperature)
 
   def _make_temperature(self, temperature):
@@ -35,7 +36,6 @@ class Relaxation(estimator.Estimator):
 
   def _add_temperature(self, temperature, name):
     """Adds a weight for a temperature."""
-    _check_number(temperature)
     return self.add_weight(
         name=name,
         shape=(),
@@ -74,7 +74,6 @@ class GumbelRelaxation(Relaxation):
     if not self._learn_temperature:
       super()._make_temperature(temperature)
       return
-    _check_number(temperature)
     self.log_temperature = self.add_weight(
         name='log_temperature',
         shape=(),
@@ -94,8 +93,15 @@ class GumbelRelaxation(Relaxation):
     return {**super().get_config(), 'learn_temperature': learn_temperature}
 
 
-def _check_number(temperature):
-  """Raises unless a temperature is one positive number."""
+def check_number(temperature: float) -> None:
+  """Raises unless a temperature is one positive number.
+
+  Args:
+    temperature: Number, or `Tensor` of no dimensions.
+
+  Raises:
+    ValueError: If it is not.
+  """
   temperatures.check_positive(temperature)
   if np.ndim(temperature):
     raise ValueError(

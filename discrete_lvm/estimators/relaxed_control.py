@@ -4,11 +4,12 @@ import abc
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
-from discrete_lvm.ops import temperatures
+from discrete_lvm.estimators import relaxation
 
 
 class RelaxedControl(estimator.Estimator):
@@ -33,14 +34,19 @@ class RelaxedControl(estimator.Estimator):
     **kwargs: Arguments of `Estimator`.
 
   Raises:
-    ValueError: If `temperature` is not positive.
+    ValueError: If `temperature` is not one positive number, or `scale` not one
+      finite number.
   """
 
   def __init__(self, temperature: float = 0.5, scale: float = 1.0, **kwargs):
     super().__init__(**kwargs)
-    temperatures.check_positive(temperature)
-    self._initial_temperature = temperature
-    self._initial_scale = scale
+    relaxation.check_number(temperature)
+    if np.ndim(scale) or not math.isfinite(scale):
+      raise ValueError(
+          f'Expected a `scale` that is one finite number; received {scale}.'
+      )
+    self._initial_temperature = float(temperature)
+    self._initial_scale = float(scale)
     self.log_temperature, self.scale = (
         self.add_weight(
             name=name,
@@ -51,7 +57,7 @@ class RelaxedControl(estimator.Estimator):
         )
         for name, value in (
             ('log_temperature', math.log(temperature)),
-            ('scale', scale),
+            ('scale', self._initial_scale),
         )
     )
 

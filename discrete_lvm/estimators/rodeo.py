@@ -87,10 +87,10 @@ class RODEO(score_estimator.ScoreEstimator):
     samples, slopes = estimator.evaluate_with_slopes(objective, codes)
     values = self._reduce(samples)
     samples = tf.stop_gradient(samples)
-    expansions = _expansions(samples, slopes, codes)
+    others, changes = _expansions(samples, slopes, codes)
 
     def compute_gradient():
-      g, u = self._functions(*expansions, codes, context['training'])
+      g, u = self._functions(others, changes, codes, context['training'])
       signals = self._signals(samples, g=ops.gibbs_stein(g, codes, fixed))
       score = ops.categorical_score(codes, fixed)
       gradients = signals[..., tf.newaxis, tf.newaxis] * score

@@ -53,9 +53,20 @@ class ScoreEstimator(estimator.Estimator):
       float32 `Tensor`, shape `[...]`.
 
     Raises:
-      ValueError: If the signals take more than the values: in `NVIL` a
-        network's baseline, in `RODEO` the slopes.
+      ValueError: If a shape is another, or if the signals take more than the
+        values: in `NVIL` a network's baseline, in `RODEO` the slopes.
     """
+    samples = tf.convert_to_tensor(samples)
+    log_probs = tf.convert_to_tensor(log_probs)
+    expected = [self.num_samples] if self._has_samples else []
+    num_axes = len(expected)
+    if not samples.shape[:num_axes].is_compatible_with(
+        expected
+    ) or not log_probs.shape.is_compatible_with(samples.shape):
+      raise ValueError(
+          f'Expected `samples` of shape {[*expected, "..."]} and `log_probs` '
+          f'of the same shape; received {samples.shape} and {log_probs.shape}.'
+      )
     values = self._reduce(samples)
     signals = self._signals(tf.stop_gradient(samples), **context)
     self._take_in(values, **context)

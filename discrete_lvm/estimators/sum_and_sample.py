@@ -6,6 +6,7 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
 from discrete_lvm.ops import counts
+from discrete_lvm.ops import shapes
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
@@ -54,12 +55,12 @@ class SumAndSample(estimator.Estimator):
     self.num_summed = num_summed
 
   def _check_event(self, logits_shape):
-    estimator.static_event(tf.TensorSpec(logits_shape))
+    shapes.static_event(tf.TensorSpec(logits_shape))
 
   def _estimate(self, logits, objective, seed, noise, **context):
     del context
     noise = ops.perturb(tf.zeros_like(logits), seed=seed, noise=noise)
-    num_latents, num_classes = estimator.static_event(logits)
+    num_latents, num_classes = shapes.static_event(logits)
     summed = ops.likeliest_codes(
         logits, min(self.num_summed, num_classes**num_latents)
     )

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
+from discrete_lvm.ops import shapes
 from discrete_lvm.ops import without_replacement
 
 # The ratios take 2**S terms.
@@ -70,9 +71,7 @@ class UnorderedSet(estimator.Estimator):
       )
 
   def _check_event(self, logits_shape):
-    num_latents, num_classes = estimator.static_event(
-        tf.TensorSpec(logits_shape)
-    )
+    num_latents, num_classes = shapes.static_event(tf.TensorSpec(logits_shape))
     without_replacement.check_num_samples(
         self.num_samples, num_latents, num_classes
     )

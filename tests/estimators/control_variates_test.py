@@ -324,6 +324,46 @@ class FormulasTest(tf.test.TestCase, parameterized.TestCase):
         np.tile(features.numpy().reshape(4, 10), [copies, 1]),
     )
 
+  @parameterized.product(low=(-math.inf, -1e9), is_linear=(False, True))
+  def test_relax_learns_beside_a_masked_class(self, low, is_linear):
+    network = keras.layers.Dense(1) if is_linear else None
+    estimator = estimators.RELAX(network)
+    logits = tf.constant([[[0.0, 1.0, low], [0.0, 1.0, 2.0]]] * 4)
+    with tf.GradientTape() as tape:
+      tape.watch(logits)
+      values = estimator(logits, objective=OBJECTIVE, seed=[0, 1])
+    weights = [w.value for w in estimator.network.trainable_weights]
+    for gradient in tape.gradient(values, [logits, *weights]):
+      self.assertAllInRange(gradient, -1e4, 1e4)
+      self.assertGreater(np.abs(gradient).max(), 1e-6)
+
+  def test_features_of_one_example_do_not_broadcast_in_a_graph(self):
+    estimator = estimators.RELAX()
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 2, 3]),
+            tf.TensorSpec([None, 4]),
+        ]
+    )
+    def values(logits, features):
+      return estimator(
+          logits, objective=OBJECTIVE, features=features, seed=[0, 1]
+      )
+
+    self.assertEqual(values(LOGITS, tf.zeros([4, 4])).shape, [4])
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      values(LOGITS, tf.zeros([1, 4]))
+
+  @parameterized.parameters(
+      {'temperature': [0.5]},
+      {'scale': [1.0, 2.0]},
+      {'scale': math.nan},
+  )
+  def test_rebar_rejects_what_is_no_number(self, **kwargs):
+    with self.assertRaisesRegex(ValueError, 'Expected a .* one'):
+      estimators.REBAR(**kwargs)
+
 
 class _FirstColumns(keras.layers.Layer):
   """Keeps what it sees."""

@@ -96,6 +96,38 @@ class ConformanceTest(tf.test.TestCase, parameterized.TestCase):
     for gradient in (values, d_logits, *d_own):
       self.assertAllEqual(np.isfinite(gradient), np.ones(gradient.shape, bool))
 
+  def test_nan_shows_in_the_gradient_of_its_example_alone(self, cls):
+    logits = tf.tensor_scatter_nd_update(_logits(cls), [[1, 0, 1]], [math.nan])
+    estimator = cls()
+    _, gradient = _value_and_gradient(
+        estimator, logits, noise=_noise(estimator, logits)
+    )
+    self.assertTrue(np.isnan(gradient[1]).any())
+    self.assertAllEqual(
+        np.isnan(np.delete(gradient, 1, axis=0)),
+        np.zeros([3, *gradient.shape[1:]], bool),
+    )
+
+  def test_values_of_some_examples_may_be_gathered(self, cls):
+    logits = _logits(cls)
+    estimator = cls()
+
+    def gradient(reduce):
+      with tf.GradientTape() as tape:
+        tape.watch(logits)
+        values = estimator(
+            logits, objective=_objective, seed=[0, 1], training=False
+        )
+        loss = reduce(values)
+      return tape.gradient(loss, logits)
+
+    estimator.build(logits.shape)
+    estimator.trainable = False
+    self.assertAllClose(
+        gradient(lambda x: tf.reduce_sum(tf.gather(x, [0, 2, 2]))),
+        gradient(lambda x: tf.reduce_sum(x * [1.0, 0.0, 2.0, 0.0])),
+    )
+
   def test_takes_importance_weighted_samples(self, cls):
     if cls in WITHOUT_BOUND:
       with self.assertRaisesRegex(ValueError, '`importance_weighted` False'):
@@ -233,6 +265,11 @@ class RelaxationTest(tf.test.TestCase, parameterized.TestCase):
     config = keras.saving.serialize_keras_object(cls(temperature=0.3))
     restored = keras.saving.deserialize_keras_object(config, safe_mode=True)
     self.assertAllClose(restored.temperature.value, 0.3)
+
+  def test_a_temperature_may_be_a_tensor(self, cls):
+    config = keras.saving.serialize_keras_object(cls(tf.constant(0.5)))
+    restored = keras.saving.deserialize_keras_object(config)
+    self.assertEqual(restored.get_config()['temperature'], 0.5)
 
   def test_rejects_a_temperature_of_zero(self, cls):
     with self.assertRaisesRegex(

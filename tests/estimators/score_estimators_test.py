@@ -400,6 +400,19 @@ class BaselineTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, f'received {cls.__name__}'):
       cls(**kwargs).weigh(samples, samples, training=True)
 
+  @parameterized.parameters(
+      ([2, 4], [2]), ([2, 4], [2, 1]), ([4], [4]), ([3, 4], [3, 4])
+  )
+  def test_weigh_rejects_other_shapes(self, samples, log_probs):
+    estimator = estimators.LeaveOneOut(num_samples=2)
+    with self.assertRaisesRegex(ValueError, 'Expected `samples` of shape'):
+      estimator.weigh(tf.zeros(samples), tf.zeros(log_probs))
+
+  def test_weigh_takes_in_the_values_as_a_call_does(self):
+    estimator = estimators.MovingAverageBaseline(decay=0.0)
+    estimator.weigh(tf.fill([4], 5.0), tf.zeros([4]))
+    self.assertAllClose(estimator._moments.mean, 5.0)
+
   def test_network_learns_by_the_gradient_of_its_error_alone(self):
     network = keras.Sequential([keras.Input((7,)), keras.layers.Dense(1)])
     estimator = estimators.NVIL(network)

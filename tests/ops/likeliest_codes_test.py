@@ -67,7 +67,7 @@ class LikeliestCodesTest(tf.test.TestCase, parameterized.TestCase):
         lambda x: ops.likeliest_codes(x, 1),
         input_signature=[tf.TensorSpec([None, 3])],
     )
-    with self.assertRaisesRegex(ValueError, 'with static N and K'):
+    with self.assertRaisesRegex(ValueError, 'with a static N and K'):
       compiled(tf.zeros([2, 3]))
 
   def test_rejects_no_latents(self):
