@@ -34,6 +34,26 @@ def read(
   return None
 
 
+def drop_others(
+    output_dir: pathlib.Path, key: Mapping[str, Any], name: str = NAME
+) -> None:
+  """Removes the results of a run, unless they are those that are asked for.
+
+  To be called before what they were measured on is replaced: a kill in between
+  then leaves no results, and not those of something else.
+
+  Args:
+    output_dir: Directory of the run.
+    key: As for `read`.
+    name: Name of the file.
+
+  Raises:
+    ValueError: If the file does not hold a JSON object.
+  """
+  if dlvm.training.is_chief() and read(output_dir, key, name) is None:
+    (output_dir / name).unlink(missing_ok=True)
+
+
 def read_json(path: pathlib.Path) -> dict[str, Any]:
   """Reads a file that holds a JSON object.
 

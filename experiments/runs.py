@@ -238,6 +238,7 @@ def fit(
       checkpoint_every=shared_flags.EVAL_EVERY.value,
       log_every=_LOG_EVERY,
   )
+  results.drop_others(directory, {'step': trainer.step})
   saved_models.write(directory, model)
   return trainer
 

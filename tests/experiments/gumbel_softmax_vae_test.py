@@ -18,6 +18,7 @@ import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import data
+from experiments import finished_runs
 from experiments import gumbel_softmax_vae
 from experiments import latent_flags
 
@@ -133,6 +134,18 @@ class GumbelSoftmaxVaeTest(tf.test.TestCase, parameterized.TestCase):
     self.assertRegex(
         stderr, '^Error: .*num_latents: expected 3, received 2.\n$'
     )
+
+  def test_a_kill_before_the_evaluation_leaves_no_results_of_before(self):
+    self.run_main(num_steps=1)
+    self.assertEqual(finished_runs.read(self.output_dir).step, 1)
+    with mock.patch.object(
+        gumbel_softmax_vae.evaluation, 'test', side_effect=KeyboardInterrupt
+    ):
+      with self.assertRaises((KeyboardInterrupt, SystemExit)):
+        self.run_main(num_steps=2)
+    self.assertIsNone(finished_runs.read(self.output_dir).step)
+    self.run_main(num_steps=2)
+    self.assertEqual(finished_runs.read(self.output_dir).step, 2)
 
   def test_other_choices(self):
     self.check_other_choices(

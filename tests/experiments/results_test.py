@@ -20,6 +20,17 @@ class ResultsTest(tf.test.TestCase):
     self.assertIsNone(results.read(output_dir, key))
     self.assertLen(list(output_dir.iterdir()), 1)
 
+  def test_others_are_dropped(self):
+    output_dir = pathlib.Path(self.get_temp_dir()) / 'dropped'
+    output_dir.mkdir()
+    results.drop_others(output_dir, {'step': 4})  # There are none.
+    written = {'step': 4, 'nats': 0.5}
+    results.write(output_dir, written)
+    results.drop_others(output_dir, {'step': 4})
+    self.assertEqual(results.read(output_dir, {}), written)
+    results.drop_others(output_dir, {'step': 5})
+    self.assertIsNone(results.read(output_dir, {}))
+
   def test_a_damaged_file_is_named(self):
     output_dir = pathlib.Path(self.get_temp_dir()) / 'damaged'
     output_dir.mkdir()
