@@ -121,6 +121,12 @@ def main(argv: Sequence[str]) -> None:
   del argv
   # The ratio of times is to the first.
   names = [*dict.fromkeys([_BASELINE, *estimator_names.listed()])]
+  given = [n for n in names if 'temperature' in estimator_names.arguments(n)]
+  if given:
+    raise ValueError(
+        'Expected the temperatures in --temperatures, not in the name of an '
+        f'estimator; received {given}.'
+    )
   temperatures = _parse_temperatures()
   objectives = [*dict.fromkeys(_OBJECTIVES.value)]
   if not objectives or not {*objectives} <= {*estimator_objectives.NAMES}:
@@ -171,7 +177,9 @@ def _measure_all(objective, names, temperatures, learning_rate, left_out):
   subjects, measured = {}, {}
   for name in names:
     keras.utils.set_random_seed(shared_flags.SEED.value)
-    estimator = estimator_names.make(name, **_ARGUMENTS.get(name, {}))
+    estimator = estimator_names.make(
+        name, **_ARGUMENTS.get(estimator_names.base_name(name), {})
+    )
     try:
       subject = estimator_measures.Subject(estimator, objective)
     except ValueError as error:

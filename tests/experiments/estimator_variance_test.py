@@ -87,6 +87,19 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
     )
     self.assertEqual((self.output_dir / 'results.json').read_text(), before)
 
+  def test_arguments_in_a_name_keep_those_of_its_kind(self):
+    # The default of the argument, by name.
+    self.run_main(
+        estimator_variance,
+        estimators=['nvil', 'nvil:decay=0.8'],
+        num_draws=100,
+        num_warmup=2,
+    )
+    rows = {row['estimator']: row for row in self.rows()['table']}
+    self.assertEqual(
+        rows['nvil']['variance'], rows['nvil:decay=0.8']['variance']
+    )
+
   @pytest.mark.slow
   def test_two_classes_on_the_decoder(self):
     self.run_main(
@@ -109,6 +122,10 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
       ({'objectives': []}, 'Expected objectives of'),
       ({'temperatures': ['0']}, 'Expected positive numbers in --temperatures'),
       ({'temperatures': ['x']}, 'Expected positive numbers in --temperatures'),
+      (
+          {'estimators': ['reinmax:temperature=0.3']},
+          "not in the name of an estimator; received ['reinmax:temperature=0.3']",
+      ),
       ({'learning_rate': 'x'}, "received 'x'"),
       (
           {'learning_rate': 'linear:initial=1,final=0,num_steps=19'},
