@@ -126,7 +126,8 @@ def main(argv: Sequence[str]) -> None:
   if shared_flags.TEMPERATURE_SCHEDULE.value:
     _temperature_schedule()
     for name in names:
-      if 'temperature' in estimator_names.arguments(name):
+      arguments = estimator_names.arguments(name)
+      if 'temperature' in arguments or arguments.get('learn_temperature'):
         raise ValueError(
             'Expected a temperature in --temperature_schedule or in the name '
             f'of an estimator; received both, {name!r}.'

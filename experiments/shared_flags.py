@@ -72,8 +72,8 @@ TEMPERATURE_SCHEDULE = flags.DEFINE_string(
     'temperature_schedule',
     None,
     'Temperature of the estimator or the straight-through gradient: '
-    f'{schedules.SYNTAX}; for Gumbel-Softmax also learned:NUMBER, from that '
-    'number on.',
+    f'{schedules.SYNTAX}; for Gumbel-Softmax, in the binaries gumbel_softmax_*,'
+    ' also learned:NUMBER, from that number on.',
 )
 JIT = flags.DEFINE_boolean('jit', False, 'Compile the training step by XLA.')
 PRECISION = flags.DEFINE_enum(

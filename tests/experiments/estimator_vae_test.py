@@ -199,6 +199,13 @@ class EstimatorVAETest(binary.BinaryTestCase, parameterized.TestCase):
           },
           "received both, 'reinmax:temperature=1.0'",
       ),
+      (
+          {
+              'estimators': ['gumbel_softmax:learn_temperature=1'],
+              'temperature_schedule': '1',
+          },
+          "received both, 'gumbel_softmax:learn_temperature=1'",
+      ),
       ({'estimators': ['all', 'arm']}, 'received arm: Expected `logits`'),
   )
   def test_bad_flags(self, flag_values, message):
