@@ -86,8 +86,14 @@ def build_latents(
     A `Latents` of `dlvm.models`.
 
   Raises:
-    ValueError: If the family cannot commit as many nats.
+    ValueError: If the family cannot commit as many nats, or there is but one
+      class.
   """
+  if method.is_categorical and dim < 2:
+    raise ValueError(
+        'Expected --latent_dim of at least 2 for categorical latents; received '
+        f'{dim}.'
+    )
   value = method.value or 0.0
   match method.kind:
     case 'none':

@@ -131,7 +131,7 @@ def build_model(
   if inference != 'marginalize':
     estimator = estimators[inference](
         **temperatures.constructor_arguments(
-            shared_flags.TEMPERATURE_SCHEDULE.value
+            shared_flags.TEMPERATURE_SCHEDULE.value, inference
         )
     )
   # The terms of a batch weigh by its size; alpha is one of means of each kind.

@@ -111,7 +111,7 @@ def make_estimator(
   if NUM_SAMPLES.value is not None:
     kwargs['num_samples'] = NUM_SAMPLES.value
   kwargs |= temperatures.constructor_arguments(
-      shared_flags.TEMPERATURE_SCHEDULE.value
+      shared_flags.TEMPERATURE_SCHEDULE.value, ESTIMATOR.value
   )
   return dlvm.estimators.ESTIMATORS[ESTIMATOR.value](**kwargs)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from collections.abc import Sequence
+import inspect
 import math
 from typing import Any
 
@@ -57,25 +58,40 @@ def parse(text: str, num_steps: int) -> Callable | None:
   return schedules.parse_positive(text, num_steps)
 
 
-def constructor_arguments(text: str) -> dict[str, Any]:
+def constructor_arguments(text: str, name: str) -> dict[str, Any]:
   """Returns the arguments of an estimator of such a temperature.
 
   Args:
     text: As for `parse`.
+    name: Name of the estimator, a key of `dlvm.estimators.ESTIMATORS`.
 
   Returns:
     Keyword arguments; none for a schedule, which sets the weight itself.
 
   Raises:
-    ValueError: If what is learned does not begin with a positive number.
+    ValueError: If what is learned does not begin with a positive number, or the
+      estimator does not learn it.
 
   Example:
-    >>> constructor_arguments('learned:0.5'), constructor_arguments('1')
-    ({'temperature': 0.5, 'learn_temperature': True}, {})
+    >>> constructor_arguments('learned:0.5', 'gumbel_softmax')
+    {'temperature': 0.5, 'learn_temperature': True}
+    >>> constructor_arguments('1', 'reinmax')
+    {}
   """
   if not text.startswith(_LEARNED):
     return {}
-  return {'temperature': _initial(text), 'learn_temperature': True}
+  arguments = {'temperature': _initial(text), 'learn_temperature': True}
+  learners = [
+      key
+      for key, cls in dlvm.estimators.ESTIMATORS.items()
+      if 'learn_temperature' in inspect.signature(cls).parameters
+  ]
+  if name not in learners:
+    raise ValueError(
+        f'Expected one of {", ".join(sorted(learners))}, which alone learn a '
+        f'temperature, for --temperature_schedule={text}; received {name}.'
+    )
+  return arguments
 
 
 def _initial(text):

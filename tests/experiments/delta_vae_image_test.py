@@ -72,6 +72,10 @@ class DeltaVAEImageTest(binary.BinaryTestCase, parameterized.TestCase):
       ({'methods': ['vae:3']}, 'Expected a method, none'),
       ({'methods': ['delta_categorical:99']}, 'from 0 to'),
       ({'methods': ['none', 'target:0']}, 'positive'),
+      (
+          {'methods': ['categorical'], 'latent_dim': 1},
+          'Expected --latent_dim of at least 2 for categorical latents',
+      ),
       ({'methods': ['vae'], 'learning_rate': 'fast'}, 'Expected a schedule'),
       (
           {'learning_rate': 'cosine:initial=1,final=0,num_steps=1'},

@@ -11,7 +11,9 @@ class TemperaturesTest(parameterized.TestCase):
 
   def test_learned_is_logged_and_not_set(self):
     self.assertIsNone(temperatures.parse('learned:0.5', 10))
-    arguments = temperatures.constructor_arguments('learned:0.5')
+    arguments = temperatures.constructor_arguments(
+        'learned:0.5', 'gumbel_softmax'
+    )
     estimator = dlvm.estimators.GumbelSoftmax(**arguments)
     (callback,) = temperatures.callbacks([estimator], None)
     callback.apply(step=3)
@@ -26,7 +28,7 @@ class TemperaturesTest(parameterized.TestCase):
     schedule = temperatures.parse('linear:initial=1,final=0.5,num_steps=2', 2)
     estimators = [
         dlvm.estimators.GumbelSoftmax(
-            **temperatures.constructor_arguments('1')
+            **temperatures.constructor_arguments('1', 'gumbel_softmax')
         ),
         dlvm.estimators.Exact(),
     ]
@@ -34,6 +36,14 @@ class TemperaturesTest(parameterized.TestCase):
     callback.apply(step=1)
     self.assertEqual(float(estimators[0].temperature), 0.75)
     self.assertEqual(temperatures.callbacks(estimators, None), [])
+
+  def test_names_those_that_learn(self):
+    with self.assertRaisesRegex(
+        ValueError,
+        'Expected one of gumbel_softmax, straight_through_gumbel_softmax, .*'
+        '=learned:1; received straight_through',
+    ):
+      temperatures.constructor_arguments('learned:1', 'straight_through')
 
   @parameterized.parameters(
       'learned:',
