@@ -17,6 +17,8 @@ from experiments import shared_flags
 
 # Of a run that was stopped and goes on when it is started again: `EX_TEMPFAIL`.
 PREEMPTED = 75
+# Of one that Ctrl-C ended, as a shell has it: 128 and the number of SIGINT.
+_INTERRUPTED = 130
 # What a person can mend by another flag or file. Anything else is a fault of
 # ours, whose traceback is wanted.
 _EXPECTED_ERRORS = (
@@ -24,9 +26,22 @@ _EXPECTED_ERRORS = (
     # Of a file, also `dlvm.training.UnreadableDataError`.
     OSError,
     tf.errors.PermissionDeniedError,
+    # As of a file where a directory should be.
+    tf.errors.FailedPreconditionError,
     # Also `dlvm.training.NonFiniteLossError`.
     FloatingPointError,
 )
+
+
+def _show_in_help(hidden):
+  """Has `--help` show the flags of all our modules but some."""
+  # So absl names the module that is the program.
+  program = sys.argv[0]
+  found = flags.FLAGS.flags_by_module_dict()
+  for module in [name for name in found if name.startswith('experiments.')]:
+    for flag in found[module]:
+      if flag.name not in hidden:
+        flags.FLAGS.register_key_flag_for_module(program, flag)
 
 
 @contextlib.contextmanager
@@ -62,12 +77,19 @@ def one_line_errors(
   Returns:
     A function like `main` that writes the message of a `ValueError`, of an
     error of a file (an `OSError`, such as `training.UnreadableDataError`, or
-    that of TensorFlow for a permission) or of a `FloatingPointError` (such as
-    `training.NonFiniteLossError`) to stderr, on one line, and exits with status
-    1. The flag `--verbosity=1` shows the traceback. Arguments that are no flags
-    are refused likewise. A run that SIGTERM stopped exits with status
-    `PREEMPTED`.
+    those of TensorFlow for a permission, or a file where a directory should be)
+    or of a `FloatingPointError` (such as `training.NonFiniteLossError`) to
+    stderr, on one line, and exits with status 1. The flag `--verbosity=1` shows
+    the traceback. Arguments that are no flags are refused likewise. A run that
+    SIGTERM stopped exits with status `PREEMPTED`, and one that Ctrl-C stopped
+    with 130. Flags of our modules that `main` does not refuse are shown by
+    `--help`.
   """
+  if main.__module__ == '__main__':
+    hidden = [flag.name for flag in unused]
+    if not distributes:
+      hidden.append(shared_flags.STRATEGY.name)
+    _show_in_help(hidden)
 
   @functools.wraps(main)
   def wrapped(argv):
@@ -103,6 +125,13 @@ def one_line_errors(
     except dlvm.training.PreemptionError as error:
       print(error, file=sys.stderr)
       sys.exit(PREEMPTED)
+    except KeyboardInterrupt:
+      print(
+          'Interrupted; the same command goes on from the last checkpoint, if '
+          'there is one.',
+          file=sys.stderr,
+      )
+      sys.exit(_INTERRUPTED)
     except _EXPECTED_ERRORS as error:
       logging.debug('Traceback of the error:', exc_info=True)
       # Keras writes part of what it says in bold.

@@ -1,6 +1,9 @@
 import contextlib
 import functools
 import io
+import pathlib
+import subprocess
+import sys
 
 from absl import flags
 from absl.testing import absltest
@@ -27,6 +30,11 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
       (PermissionError('Expected a positive number.'),),
       (
           tf.errors.PermissionDeniedError(
+              None, None, 'Expected a positive number.'
+          ),
+      ),
+      (
+          tf.errors.FailedPreconditionError(
               None, None, 'Expected a positive number.'
           ),
       ),
@@ -134,6 +142,32 @@ class OneLineErrorsTest(tf.test.TestCase, parameterized.TestCase):
         main(['binary'])
     self.assertEqual(exit_error.exception.code, launch.PREEMPTED)
     self.assertRegex(stderr.getvalue(), 'after step 7; start again .*ckpt-7')
+
+  def test_an_interrupt_ends_in_one_line(self):
+    @launch.one_line_errors
+    def main(argv):
+      del argv
+      raise KeyboardInterrupt()
+
+    stderr = io.StringIO()
+    with contextlib.redirect_stderr(stderr):
+      with self.assertRaises(SystemExit) as exit_error:
+        main(['binary'])
+    self.assertEqual(exit_error.exception.code, 130)
+    self.assertRegex(stderr.getvalue(), '^Interrupted; .*checkpoint.*\n$')
+
+  def test_help_shows_what_is_used(self):
+    shown = subprocess.run(
+        [sys.executable, '-m', 'experiments.evaluate', '--help'],
+        cwd=pathlib.Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,  # absl ends with status 1.
+    ).stdout
+    for name in ('checkpoint', 'output_dir', 'annealing_steps'):
+      self.assertIn(f'--{name}:', shown)
+    for name in ('num_steps', 'strategy'):
+      self.assertNotIn(f'--{name}:', shown)
 
   def test_enters_the_strategy(self):
     @launch.one_line_errors

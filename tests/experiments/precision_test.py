@@ -193,7 +193,7 @@ class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
     with mock.patch.object(
         module.dlvm.training, 'Trainer', side_effect=KeyboardInterrupt
     ):
-      with self.assertRaises(KeyboardInterrupt):
+      with self.assertRaises(SystemExit):
         self.run_main(module, precision='mixed_bfloat16', **flags)
     error = self.run_failing(module, precision='float32', **flags)
     self.assertIn('precision: expected "mixed_bfloat16"', error)
