@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import NamedTuple
 _POLL_SECONDS = 0.1
 # What a process gets to end by itself, before it is killed.
 _GRACE_SECONDS = 10.0
+# What absl writes below the reason why a flag is refused.
+_HINT = re.compile('Pass --helpshort or --helpfull')
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -68,9 +71,10 @@ def run(
 
 
 def last_line(log: pathlib.Path) -> str:
-  """Returns the last line of a log that is not empty, or nothing."""
-  lines = log.read_text(errors='replace').split('\n') if log.exists() else []
-  return next((line.strip() for line in reversed(lines) if line.strip()), '')
+  """Returns the last line of a log that says something, or nothing."""
+  text = log.read_text(errors='replace') if log.exists() else ''
+  lines = [line.strip() for line in text.split('\n')]
+  return next((x for x in reversed(lines) if x and not _HINT.match(x)), '')
 
 
 def _start(job, environment):

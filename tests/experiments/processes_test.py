@@ -76,6 +76,17 @@ class ProcessesTest(parameterized.TestCase):
     self.assertEqual(processes.last_line(job.log), 'Error: why')
     self.assertEqual(processes.last_line(self.directory / 'none'), '')
 
+  def test_last_line_is_the_reason_why_a_flag_is_refused(self):
+    code = (
+        'from absl import app, flags; '
+        'flags.DEFINE_integer("x", 1, "", lower_bound=1); app.run(print)'
+    )
+    job = self.python('a', code)
+    processes.run(
+        {'a': job._replace(command=[*job.command, '--x=0'])}, 1, lambda *_: None
+    )
+    self.assertIn('--x=0', processes.last_line(job.log))
+
   def test_an_error_stops_the_others(self):
     jobs = {'hang': self.hang('hang'), 'short': self.python('short', '')}
 
