@@ -142,9 +142,7 @@ def _mean_entropy(ranks):
 @functools.partial(
     launch.one_line_errors,
     distributes=False,
-    unused=shared_flags.all_but(
-        shared_flags.TEXT_FILE, shared_flags.PRECISION, shared_flags.STRATEGY
-    ),
+    unused=shared_flags.all_but(shared_flags.TEXT_FILE, shared_flags.STRATEGY),
 )
 def main(argv: Sequence[str]) -> None:
   """Computes and prints the tables.

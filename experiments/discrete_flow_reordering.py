@@ -145,7 +145,6 @@ def _read():
         shared_flags.SEED,
         shared_flags.OUTPUT_DIR,
         shared_flags.TEXT_FILE,
-        shared_flags.PRECISION,
         shared_flags.STRATEGY,
     ),
 )

@@ -161,7 +161,6 @@ def _choose(gradient, logits, seed):
     unused=shared_flags.all_but(
         shared_flags.SEED,
         shared_flags.TEXT_FILE,
-        shared_flags.PRECISION,
         shared_flags.STRATEGY,
     ),
 )

@@ -68,7 +68,6 @@ REPORTS: Mapping[
         shared_flags.DATA_DIR,
         shared_flags.TEXT_FILE,
         shared_flags.NUM_IMPORTANCE_SAMPLES,
-        shared_flags.PRECISION,
         shared_flags.STRATEGY,
     ),
 )
