@@ -28,6 +28,7 @@ import rich.console
 import rich.table
 import tensorflow as tf
 
+from experiments import finished_runs
 from experiments import launch
 from experiments import results
 from experiments import saved_models
@@ -41,9 +42,7 @@ _EXPORT_DIR = flags.DEFINE_string(
 @functools.partial(
     launch.one_line_errors,
     distributes=False,
-    unused=shared_flags.all_but(
-        shared_flags.OUTPUT_DIR, shared_flags.PRECISION, shared_flags.STRATEGY
-    ),
+    unused=shared_flags.all_but(shared_flags.OUTPUT_DIR, shared_flags.STRATEGY),
 )
 def main(argv: Sequence[str]) -> None:
   """Exports the model.
@@ -77,8 +76,10 @@ def _run_dir():
       'Expected an --output_dir of a finished run, with '
       f'{" and ".join(files)}; received {shared_flags.OUTPUT_DIR.value}'
   )
-  runs = sorted(path.parent for path in output_dir.glob(f'*/*/{files[0]}'))
-  if shared_flags.OUTPUT_DIR.value and runs:
+  # Without a directory there is nowhere to look.
+  is_given = bool(shared_flags.OUTPUT_DIR.value)
+  runs = finished_runs.below(output_dir, files[0]) if is_given else []
+  if runs:
     message += f', which has runs such as {runs[0]}'
   raise ValueError(f'{message}.')
 

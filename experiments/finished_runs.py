@@ -43,7 +43,7 @@ class FinishedRun(NamedTuple):
   @property
   def data_name(self) -> str:
     """The data in a few words."""
-    return self.data.get('name') or self.data['source']
+    return _data_name(self.data)
 
   @property
   def is_of_text(self) -> bool:
@@ -117,21 +117,39 @@ def read(directory: pathlib.Path, checkpoint: int | None = None) -> FinishedRun:
   return FinishedRun(directory, model, config, found, step)
 
 
+def below(directory: pathlib.Path, name: str) -> list[pathlib.Path]:
+  """Lists the runs below a directory, as of a sweep.
+
+  Args:
+    directory: Any directory.
+    name: Name of a file that such a run has.
+
+  Returns:
+    The directories of the runs, sorted.
+  """
+  return sorted(path.parent for path in directory.glob(f'**/{name}'))
+
+
+def _data_name(description):
+  return description.get('name') or description['source']
+
+
 def _missing(directory, name):
   message = (
       f'Expected {name} in {directory}, the directory of a finished run; '
       'received none'
   )
-  below = sorted(directory.glob(f'**/{saved_models.NAME}'))
-  if below:
-    message += f', but there are runs below it, such as {below[0].parent}'
+  others = below(directory, saved_models.NAME)
+  if others:
+    message += f', but there are runs below it, such as {others[0]}'
   return f'{message}.'
 
 
 def _check_test_set(expected, received):
-  expected, received = (d['sha256']['test'] for d in (expected, received))
-  if received != expected:
+  hashes = [d['sha256']['test'] for d in (expected, received)]
+  if hashes[1] != hashes[0]:
     raise ValueError(
-        f'Expected the test set of the run, SHA-256 {expected}; received '
-        f'{received}.'
+        f'Expected the test set of the run, of {_data_name(expected)}, SHA-256 '
+        f'{hashes[0]}; received that of {_data_name(received)}, {hashes[1]}. '
+        'Pass its --text_file or --data_dir.'
     )

@@ -47,9 +47,16 @@ def read(output_dir: pathlib.Path) -> keras.Model:
     raise ValueError(
         f'Expected a Keras model in {path}; received a file that is damaged.'
     )
-  return keras.saving.load_model(
-      path,
-      custom_objects={'BothWays': flow_models.BothWays},
-      compile=False,
-      safe_mode=True,
-  )
+  try:
+    return keras.saving.load_model(
+        path,
+        custom_objects={'BothWays': flow_models.BothWays},
+        compile=False,
+        safe_mode=True,
+    )
+  # Of content that is changed, and of another archive.
+  except (zipfile.BadZipFile, KeyError) as error:
+    raise ValueError(
+        f'Expected a Keras model in {path}; received a file that is damaged '
+        f'({error}).'
+    ) from error

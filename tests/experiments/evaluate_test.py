@@ -1,7 +1,9 @@
 import json
 import pathlib
 from unittest import mock
+import zipfile
 
+from absl.testing import flagsaver
 from absl.testing import parameterized
 import keras
 import numpy as np
@@ -19,12 +21,14 @@ from experiments import discrete_flow_quantized_mixture
 from experiments import discrete_flow_text
 from experiments import estimator_vae
 from experiments import evaluate
+from experiments import finished_runs
 from experiments import flow_text_report
 from experiments import full_rank
 from experiments import gumbel_softmax_semisupervised
 from experiments import gumbel_softmax_structured
 from experiments import gumbel_softmax_vae
 from experiments import report_measures
+from experiments import text
 from tests.experiments import binary
 from tests.experiments import flow_binary
 
@@ -148,6 +152,45 @@ class EvaluateTest(EvaluateTestCase):
     self.assertIn('SHA-256', self.run_failing(evaluate))
     (self.output_dir / 'config.json').write_text('{"length": 3}')
     self.assertIn("Expected 'data'", self.run_failing(evaluate))
+
+  def test_a_damaged_model_is_named(self):
+    self.save(_discrete())
+    path = self.output_dir / 'model.keras'
+    content = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    content[content.size // 2 :][:200] ^= 255
+    path.write_bytes(content.tobytes())
+    self.check_damaged(path)
+    with zipfile.ZipFile(path, 'w') as other:
+      other.writestr('name', 'text')
+    self.check_damaged(path)
+
+  def check_damaged(self, path):
+    self.assertIn(
+        f'{path}; received a file that is damaged (',
+        self.run_failing(evaluate),
+    )
+
+  def test_says_how_to_name_the_text_of_a_run(self):
+    directory = pathlib.Path(self.get_temp_dir())
+    own, other = (
+        binary.write_text(directory / name, classes)
+        for name, classes in (('own', (1, 2)), ('other', (3, 4)))
+    )
+    config = {'data': text.load(own).description}
+    run = finished_runs.FinishedRun(directory, _discrete(), config, {}, None)
+    with flagsaver.flagsaver(text_file=other):
+      with self.assertRaisesRegex(
+          ValueError, 'of own.*that of other.* Pass its --text_file'
+      ):
+        run.text()
+
+  def test_refuses_a_precision(self):
+    # The networks have that of the run.
+    with flagsaver.as_parsed(precision='mixed_bfloat16'):
+      self.assertIn(
+          'Expected flags that this binary uses; received --precision',
+          self.run_failing(evaluate),
+      )
 
 
 class EvaluateVAETest(EvaluateTestCase):

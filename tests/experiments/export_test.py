@@ -84,6 +84,13 @@ class ExportTest(binary.BinaryTestCase):
     self.assertEqual(description['discrete_lvm'], dlvm.__version__)
     self.assertEqual(description['model']['config']['num_latents'], 4)
 
+  def test_names_a_run_below_at_any_depth(self):
+    run_dir = self.output_dir / '8x4/reinmax/seed_0'
+    run_dir.mkdir(parents=True)
+    (run_dir / 'results.json').write_text('{}')
+    error = self.run_failing(export)
+    self.assertIn(f'which has runs such as {run_dir}.', error)
+
   def test_gumbel_softmax_structured(self):
     with mock.patch.object(gumbel_softmax_structured, 'draw_predictions'):
       self.run_main(
