@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pathlib
 from typing import Any
 
-import rich.console
 import rich.table
 
+from experiments import consoles
+
 _BASELINE = 'score_function'
-_WIDTH = 160
 _HEADINGS = (
     'estimator',
     'temperature',
@@ -67,9 +67,7 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     table.add_column(heading, justify='right' if i else 'left')
   for cells in rows_of(rows):
     table.add_row(*cells)
-  # Narrower, each number would be folded into a column of digits.
-  width = max(_WIDTH, rich.console.Console().width)
-  rich.console.Console(width=width).print(table)
+  consoles.wide().print(table)
 
 
 def write_markdown(

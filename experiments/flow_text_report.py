@@ -8,9 +8,9 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import rich.console
 import rich.table
 
+from experiments import consoles
 from experiments import flow_floors
 from experiments import ngrams
 from experiments import pictures
@@ -96,7 +96,7 @@ def print_known(title: str, known: Mapping[str, float]) -> None:
   table.add_column('bits a character', justify='right')
   for label, bits in known.items():
     table.add_row(label, f'{bits:.3f}')
-  rich.console.Console().print(table)
+  consoles.wide().print(table)
 
 
 def report(
@@ -127,7 +127,7 @@ def report(
     table.add_column(heading, overflow='fold')
   for row in cells:
     table.add_row(*row)
-  rich.console.Console().print(table)
+  consoles.wide().print(table)
   lines = [
       f'{title}\n',
       f'| {" | ".join(headings)} |',

@@ -6,10 +6,9 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import rich.console
 import rich.table
 
-_WIDTH = 140
+from experiments import consoles
 
 # Of a section: name of a bound to the measures of the stairs of each seed.
 Section = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
@@ -55,9 +54,7 @@ def print_tables(sections: Mapping[str, Section], caption: str) -> None:
     sections: Title to section.
     caption: What stands below.
   """
-  # Narrower, the numbers would be folded.
-  width = max(_WIDTH, rich.console.Console().width)
-  console = rich.console.Console(width=width)
+  console = consoles.wide()
   for title, section in sections.items():
     headings, cells = rows_of(section)
     table = rich.table.Table(title=title)

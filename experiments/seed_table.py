@@ -6,8 +6,9 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import rich.console
 import rich.table
+
+from experiments import consoles
 
 # Key of a result, heading, sign of what is shown, decimals.
 Column = tuple[str, str, int, int]
@@ -75,7 +76,7 @@ def print_table(
     table.add_column(heading, justify='right' if i else 'left')
   for row in cells:
     table.add_row(*row)
-  rich.console.Console().print(table)
+  consoles.wide().print(table)
 
 
 def write_markdown(

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 import pathlib
 
 import numpy as np
-import rich.console
 import rich.markup
 import rich.table
 
-# Narrower, each number would be folded into a column of digits.
-_WIDTH = 100
+from experiments import consoles
 
 
 def cell(values: Sequence[float], decimals: int) -> str:
@@ -56,8 +54,7 @@ def print_table(
     )
   for row in rows:
     table.add_row(*(rich.markup.escape(value) for value in row))
-  width = max(_WIDTH, rich.console.Console().width)
-  rich.console.Console(width=width).print(table)
+  consoles.wide().print(table)
 
 
 def markdown(
