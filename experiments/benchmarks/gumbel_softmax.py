@@ -10,6 +10,7 @@ only drawing the bits, in a graph. TFP's sampler under XLA is left out at the
 largest size, for time.
 """
 
+import functools
 import math
 
 from absl import app
@@ -18,19 +19,24 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import discrete_lvm as dlvm
+from experiments import launch
+from experiments import shared_flags
 from experiments.benchmarks import timing
 
 _ROUNDS = flags.DEFINE_integer(
     'rounds', 7, 'Rounds over the alternatives.', lower_bound=1
 )
 _SECONDS = flags.DEFINE_float('seconds', 1.0, 'Seconds of each in a round.')
-_DRAWS = flags.DEFINE_integer('draws', 10, 'Samples in one call.')
+_DRAWS = flags.DEFINE_integer(
+    'draws', 10, 'Samples in one call.', lower_bound=1
+)
 
 _SIZES = ((256, 20, 10), (256, 30, 256), (64, 1024, 512))
 _MAX_SIZE_OF_TFP_UNDER_XLA = 4_000_000
 _TEMPERATURE = 0.5
 
 
+@functools.partial(launch.one_line_errors, unused=shared_flags.all_but())
 def main(argv):
   """Prints the table."""
   del argv

@@ -7,13 +7,13 @@ import discrete_lvm as dlvm
 
 PIXELS, LATENTS, CLASSES, HIDDEN, BATCH_SIZE = 784, 20, 10, 200, 100
 TEMPERATURE, LEARNING_RATE = 0.5, 1e-3
-_NUM_IMAGES = 10_000
+NUM_IMAGES = 10_000
 
 
 def random_images() -> np.ndarray:
   """Draws binary images as sparse as digits, float32 `[num_images, PIXELS]`."""
   rng = np.random.default_rng(0)
-  is_on = rng.uniform(size=[_NUM_IMAGES, PIXELS]) < 0.2
+  is_on = rng.uniform(size=[NUM_IMAGES, PIXELS]) < 0.2
   return is_on.astype(np.float32)
 
 

@@ -16,6 +16,7 @@ and then the exchange. The efficiency is the time of one chip, divided by that
 of all times their number, for the same global batch.
 """
 
+import functools
 from typing import NamedTuple
 
 from absl import app
@@ -24,9 +25,16 @@ import rich
 from rich import table as rich_table
 
 import discrete_lvm as dlvm
+from experiments import launch
+from experiments import shared_flags
 
 _UTILIZATION = flags.DEFINE_float(
     'utilization', 0.4, 'Share of the peak rate that the products reach.'
+)
+flags.register_validator(
+    _UTILIZATION,
+    lambda utilization: 0 < utilization <= 1,
+    'Expected a number in (0, 1].',
 )
 
 
@@ -55,6 +63,7 @@ _H100 = Chip('H100 SXM', 989e12, 3.35e12, 450e9)
 _V4 = Chip('TPU v4', 275e12, 1.228e12, 100e9)
 
 
+@functools.partial(launch.one_line_errors, unused=shared_flags.all_but())
 def main(argv):
   """Prints the table."""
   del argv

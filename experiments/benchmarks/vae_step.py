@@ -8,6 +8,8 @@ binary images: a step draws the batch from memory and the noise, computes the
 gradients and updates the weights. Each alternative runs `--steps` steps a call.
 """
 
+import functools
+
 from absl import app
 from absl import flags
 import keras
@@ -15,6 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import launch
+from experiments import shared_flags
 from experiments.benchmarks import mnist_model
 from experiments.benchmarks import timing
 
@@ -22,9 +26,16 @@ _ROUNDS = flags.DEFINE_integer(
     'rounds', 7, 'Rounds over the alternatives.', lower_bound=1
 )
 _SECONDS = flags.DEFINE_float('seconds', 2.0, 'Seconds of each in a round.')
-_STEPS = flags.DEFINE_integer('steps', 50, 'Training steps in one call.')
+_STEPS = flags.DEFINE_integer(
+    'steps',
+    50,
+    'Training steps in one call, on as many batches of the images.',
+    lower_bound=1,
+    upper_bound=mnist_model.NUM_IMAGES // mnist_model.BATCH_SIZE,
+)
 
 
+@functools.partial(launch.one_line_errors, unused=shared_flags.all_but())
 def main(argv):
   """Prints the table."""
   del argv

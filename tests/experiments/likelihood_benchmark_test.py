@@ -1,7 +1,9 @@
+import pathlib
 import subprocess
 import sys
 
 from absl import flags
+from absl.testing import parameterized
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -57,7 +59,7 @@ class LikelihoodBenchmarkTest(tf.test.TestCase):
     self.assertLess(int(kilobytes), 2 * 2**20)
 
 
-class BenchmarkFlagsTest(tf.test.TestCase):
+class BenchmarkFlagsTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_rounds_are_at_least_one(self):
     flag = flags.FLAGS['rounds']
@@ -70,6 +72,33 @@ class BenchmarkFlagsTest(tf.test.TestCase):
     with self.assertRaisesRegex(ValueError, '-5 is not a non-negative integer'):
       flag.parser.parse('-5')
     self.assertEqual(flag.parser.parse('0'), 0)
+
+  @parameterized.parameters(
+      ('gumbel_softmax', 'digits', "Expected flags only; received ['digits']"),
+      ('gumbel_softmax', '--draws=0', '0 is not a positive integer'),
+      ('gumbel_softmax', '--seed=1', 'received --seed, which it does not'),
+      ('step_estimate', 'digits', "Expected flags only; received ['digits']"),
+      ('step_estimate', '--utilization=0', 'Expected a number in (0, 1]'),
+      ('vae_step', 'digits', "Expected flags only; received ['digits']"),
+      (
+          'vae_step',
+          '--steps=200',
+          '200 is not an integer in the range [1, 100]',
+      ),
+      ('vae_step', '--steps=0', '0 is not an integer in the range [1, 100]'),
+  )
+  @pytest.mark.slow
+  def test_bad_flags_end_in_one_line(self, name, argument, message):
+    process = subprocess.run(
+        [sys.executable, '-m', f'experiments.benchmarks.{name}', argument],
+        cwd=pathlib.Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    self.assertEqual(process.returncode, 1)
+    self.assertIn(message, process.stderr)
+    self.assertNotIn('Traceback', process.stderr)
 
   @pytest.mark.slow
   def test_bad_flags_of_the_trainer(self):
