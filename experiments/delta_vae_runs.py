@@ -179,7 +179,9 @@ def run_all(experiment: Experiment) -> None:
       caption,
   )
   delta_vae_pictures.methods(output_dir / 'methods.png', rows, experiment.title)
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:

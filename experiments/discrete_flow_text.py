@@ -262,7 +262,9 @@ def main(argv: Sequence[str]) -> None:
       rows,
       {name: runs.run_dir(name, runs.seeds()[0]) for name in names},
   )
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 if __name__ == '__main__':

@@ -265,7 +265,7 @@ def _report(found, output_dir):
       found['rows'],
       f'Gradient estimators, {title}, {found["num_draws"]:,} draws',
   )
-  console.print(f'Wrote {output_dir}', highlight=False)
+  console.print(f'Wrote {output_dir}', markup=False, highlight=False)
 
 
 def _parse_temperatures():

@@ -24,6 +24,7 @@ from absl import app
 from absl import flags
 import keras
 import rich.console
+import rich.markup
 import rich.table
 
 import discrete_lvm as dlvm
@@ -102,12 +103,13 @@ def main(argv: Sequence[str]) -> None:
   )
   rich.console.Console().print(
       f'Wrote {output_dir / "evaluation.json"} and evaluation.png',
+      markup=False,
       highlight=False,
   )
 
 
 def _print_table(title, rows):
-  table = rich.table.Table(title=title)
+  table = rich.table.Table(title=rich.markup.escape(title))
   for name in ('part', 'measure', 'value', 'standard error'):
     is_text = name in ('part', 'measure')
     table.add_column(name, justify='left' if is_text else 'right')

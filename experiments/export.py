@@ -63,7 +63,9 @@ def main(argv: Sequence[str]) -> None:
   model.save_signatures(export_dir / 'saved_model')
   shutil.copyfile(run_dir / saved_models.NAME, export_dir / saved_models.NAME)
   _print_signatures(export_dir / 'saved_model')
-  rich.console.Console().print(f'Wrote {export_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {export_dir}', markup=False, highlight=False
+  )
 
 
 def _run_dir():

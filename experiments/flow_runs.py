@@ -235,7 +235,9 @@ def run_all(experiment: Experiment) -> None:
       {name: _load_events(name, first) for name in checked_names},
       f'{experiment.title}, seed {first}',
   )
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:

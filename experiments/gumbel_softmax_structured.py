@@ -163,7 +163,9 @@ def main(argv: Sequence[str]) -> None:
   _print_results(
       evaluation.test(trainer, _eval_batches(images.test), output_dir, title)
   )
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 def _draw_halves(images, seed):

@@ -269,7 +269,9 @@ def main(argv: Sequence[str]) -> None:
       trainer, _eval_batches(images.test), output_dir, title
   )
   print_results(found)
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 def _callbacks(model, images, temperature, output_dir):

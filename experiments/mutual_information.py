@@ -370,7 +370,9 @@ def _report(found, curve, tasks):
       batch_size,
       f'Bounds while their critics train, mean of each {_LOG_EVERY} batches',
   )
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 def _curve(task, name):

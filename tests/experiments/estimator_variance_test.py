@@ -124,7 +124,7 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
       ({'temperatures': ['x']}, 'Expected positive numbers in --temperatures'),
       (
           {'estimators': ['reinmax:temperature=0.3']},
-          "not in the name of an estimator; received ['reinmax:temperature=0.3']",
+          "name of an estimator; received ['reinmax:temperature=0.3']",
       ),
       ({'learning_rate': 'x'}, "received 'x'"),
       (
