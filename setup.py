@@ -43,6 +43,9 @@ _EXPERIMENTS = [
     'scikit-learn>=1.5.2',
     # The first with wheels for Python 3.13.
     'matplotlib>=3.9.2',
+    # Statistics and special functions, and oracles of tests. The first with
+    # wheels for Python 3.13.
+    'scipy>=1.14.1',
     'rich',
     # No longer a dependency of TensorFlow 2.21, which still needs it to show
     # the scalars and images that it writes.
@@ -55,8 +58,6 @@ _TEST = [
     # The first with `--dist=worksteal`.
     'pytest-xdist>=3.2',
     'hypothesis',
-    # Oracles of special functions. The first with wheels for Python 3.13.
-    'scipy>=1.14.1',
 ]
 
 _DEV = [

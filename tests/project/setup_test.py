@@ -1,6 +1,9 @@
 """The metadata of the package: the version, and a reason beside each pin."""
 
+import ast
+import importlib.metadata
 import re
+import sys
 
 from absl.testing import absltest
 
@@ -18,6 +21,31 @@ def _pins_without_reason(lines):
   ]
 
 
+def _requirements(*lists):
+  """Returns the names of the packages in lists of setup.py."""
+  found = {
+      statement.targets[0].id: ast.literal_eval(statement.value)
+      for statement in source_tree.parse('setup.py').body
+      if isinstance(statement, ast.Assign)
+      and isinstance(statement.value, ast.List)
+  }
+  return {
+      _normal(re.split('[<>=~!]', requirement)[0])
+      for name in lists
+      for requirement in found[name]
+  }
+
+
+def _imported(path):
+  """Returns the top-level modules that a file imports, wherever it does."""
+  names = source_tree.imported_names(source_tree.parse(path))
+  return {name.partition('.')[0] for name in names}
+
+
+def _normal(package):
+  return package.lower().replace('_', '-')
+
+
 class SetupTest(absltest.TestCase):
 
   def test_version_has_an_entry_in_the_changelog(self):
@@ -27,6 +55,17 @@ class SetupTest(absltest.TestCase):
   def test_each_pin_has_its_reason_above_it(self):
     lines = (source_tree.ROOT / 'setup.py').read_text().splitlines()
     self.assertEmpty(_pins_without_reason(lines))
+
+  def test_what_experiments_import_is_declared(self):
+    declared = _requirements('_INSTALL', '_EXPERIMENTS')
+    packages = importlib.metadata.packages_distributions()
+    own = {'discrete_lvm', 'experiments', *sys.stdlib_module_names}
+    for path in source_tree.python_files('experiments'):
+      if path.startswith('experiments/benchmarks/'):
+        continue  # Their peers are in an extra of their own.
+      for name in _imported(path) - own:
+        found = {_normal(package) for package in packages[name]}
+        self.assertNotEmpty(found & declared, f'{name} of {path}')
 
   def test_sees_a_pin_without_a_reason(self):
     lines = ['    # Why.', "    'a>=1',", "    'b==2',", "    'c',"]
