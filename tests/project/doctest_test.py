@@ -71,9 +71,10 @@ class DoctestTest(parameterized.TestCase):
       self.assertStartsWith(
           block, '>>> ', 'An example of the README is not run.'
       )
-    # One after the other in one scope, as a reader would type them.
+    # One after the other in one scope, as a reader would type them, with
+    # nothing imported before.
     test = doctest.DocTestParser().get_doctest(
-        '\n'.join(blocks), dict(_GLOBALS), 'README.md', 'README.md', 0
+        '\n'.join(blocks), {}, 'README.md', 'README.md', 0
     )
     self._run([test])
 
