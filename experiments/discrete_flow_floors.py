@@ -1,9 +1,10 @@
 r"""Tabulates what discrete flows can reach on sources of known law.
 
-The tables of `docs/discrete_flows_text.md`, Section "What flows can reach":
-flows of one direction on n-gram sources; where positions are placed by
-certainty, at finite lengths, by the predictions of an n-gram model on the text
-that it was fitted to; and couplings on a source of bigrams.
+The tables of `docs/discrete_flows_text.md`, Section "What flows can reach", but
+for the column "two ends": flows of one direction on n-gram sources; where
+positions are placed by certainty, at finite lengths, by the predictions of an
+n-gram model on the text that it was fitted to; and couplings on a source of
+bigrams.
 
   python -m experiments.discrete_flow_floors --text_file=text8
 """

@@ -25,9 +25,9 @@ left out of 'all', with their reason, and so are those of more evaluations than
 --max_evaluations; given by name, the former are refused.
 
 It leaves in the output directory NETWORK/ESTIMATOR/seed_SEED with config.json,
-metrics.jsonl, TensorBoard's event files, checkpoints and results.json of each
-run; results.md; and bounds.png, the bound on validation images over time. The
-same command started again goes on where it was killed.
+metrics.jsonl, TensorBoard's event files, checkpoints, model.keras and
+results.json of each run; results.md; and bounds.png, the bound on validation
+images over time. The same command started again goes on where it was killed.
 
 References:
   Zhe Dong, Andriy Mnih, George Tucker. DisARM: An Antithetic Gradient Estimator
@@ -364,7 +364,9 @@ def _report(tables):
       },
       f'Bound on {_NUM_VALIDATION:,} validation images at most',
   )
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 def _curve(name, seed, found):

@@ -13,9 +13,9 @@ result is the accuracy and the bound on the test set, in nats.
 
 It leaves in the output directory: results.md; and, for each run, in
 INFERENCE/alpha_ALPHA/seed_SEED: config.json, metrics.jsonl, TensorBoard's event
-files, checkpoints, results.json, and styles.png, images of one style in a row
-and of one class in a column. The same command started again goes on where it
-was killed.
+files, checkpoints, model.keras, results.json, and styles.png, images of one
+style in a row and of one class in a column. The same command started again goes
+on where it was killed.
 """
 
 from collections.abc import Mapping
@@ -348,7 +348,9 @@ def main(argv: Sequence[str]) -> None:
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   tabulate.print_table(*table)
   tabulate.write_markdown(output_dir / 'results.md', *table)
-  rich.console.Console().print(f'Wrote {output_dir}', highlight=False)
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 def _run_name(inference, alpha):
