@@ -88,13 +88,16 @@ class EstimatorVarianceTest(binary.BinaryTestCase, parameterized.TestCase):
     self.assertEqual((self.output_dir / 'results.json').read_text(), before)
 
   def test_arguments_in_a_name_keep_those_of_its_kind(self):
+    # Which is no style of the text.
+    self.output_dir = self.output_dir / '[bold]'
     # The default of the argument, by name.
-    self.run_main(
+    printed = self.run_main(
         estimator_variance,
         estimators=['nvil', 'nvil:decay=0.8'],
         num_draws=100,
         num_warmup=2,
     )
+    self.assertIn('/[bold]', printed)
     rows = {row['estimator']: row for row in self.rows()['table']}
     self.assertEqual(
         rows['nvil']['variance'], rows['nvil:decay=0.8']['variance']

@@ -59,7 +59,7 @@ class ExportTest(binary.BinaryTestCase):
           estimator='gumbel_softmax',
           decoder_units=['8'],
       )
-    export_dir = self.output_dir / '[elsewhere]'
+    export_dir = self.output_dir / 'elsewhere'
     printed = self.run_main(export, export_dir=str(export_dir))
     self.assertRegex(printed, r'log_prob .* num_samples: int32 \(\)')
     self.assertIn(f'Wrote {export_dir}', printed)
