@@ -37,7 +37,8 @@ class CheckpointWriter:
       before.
 
   Raises:
-    ValueError: If the directory cannot be written.
+    ValueError: If the directory cannot be written, or its name has a `[` or a
+      backslash, with which TensorFlow does not find it.
   """
 
   def __init__(
@@ -126,6 +127,12 @@ class CheckpointWriter:
           f'Expected a directory that can be written; received {directory} '
           f'({error.strerror}).'
       ) from error
+    # To read a checkpoint, TensorFlow takes its path for a pattern.
+    if not tf.io.gfile.glob(os.fspath(directory)):
+      raise ValueError(
+          'Expected a directory whose name TensorFlow can find, without [ and '
+          f'backslash; received {directory}.'
+      )
     return os.fspath(directory)
 
 

@@ -196,9 +196,9 @@ class Trainer:
       UnreadableDataError: If a file of the data is missing or damaged.
       ValueError: If an argument is out of its range, `batches` is no function
         or its data set finite, a loss term not of shape `[batch]`, the output
-        directory cannot be written, its checkpoints are all damaged, those of
-        another model or of a step above `num_steps`, or not all workers find
-        them.
+        directory cannot be written or has a `[` or a backslash in its name,
+        its checkpoints are all damaged, those of another model or of a step
+        above `num_steps`, or not all workers find them.
     """
     counts.check_count(num_steps, 'num_steps')
     counts.check_count(eval_every, 'eval_every')

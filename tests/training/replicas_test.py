@@ -19,7 +19,7 @@ class ReplicasTest(tf.test.TestCase, parameterized.TestCase):
     self._dir = pathlib.Path(self.get_temp_dir()) / self.id()
 
   def _train(self, family, num_replicas, **options):
-    directory = self._dir / f'{num_replicas}{sorted(options)}'
+    directory = self._dir / '_'.join([str(num_replicas), *sorted(options)])
     with families.shared_noise():
       trainer, losses = families.train(
           family, directory, num_replicas, **options

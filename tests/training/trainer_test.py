@@ -325,6 +325,19 @@ class TrainerTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'can be written; received .*file'):
       toy.fit(trainer)
 
+  @parameterized.parameters('run[1]', r'run\1')
+  def test_output_dir_that_tensorflow_does_not_find(self, name):
+    trainer = toy.make_trainer(self._dir / name)
+    with self.assertRaisesRegex(
+        ValueError, r'without \[ and backslash; received .*run.1.*checkpoints'
+    ):
+      toy.fit(trainer)
+    self.assertEqual(trainer.step, 0)
+    # Of other patterns a name is one that it matches itself.
+    toy.fit(toy.make_trainer(self._dir / 'a*b?'), 3)
+    again = toy.make_trainer(self._dir / 'a*b?')
+    self.assertEqual(again.restore(), 3)
+
 
 if __name__ == '__main__':
   tf.test.main()
