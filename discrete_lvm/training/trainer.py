@@ -294,10 +294,12 @@ class Trainer:
       The step of the checkpoint.
 
     Raises:
-      ValueError: If the model has no variables yet, there is no such intact
-        checkpoint, or it is that of another model.
+      ValueError: If the model is not built, there is no such intact checkpoint,
+        or it is that of another model.
     """
-    if not self.model.variables:
+    # One that is not may have variables, such as that of a seed generator. One
+    # that `fit` has trained has all, though Keras may not call it built.
+    if not self.model.built and self._checkpoints is None:
       raise ValueError('Expected a model that is built; received none.')
     checkpoint = tf.train.Checkpoint(
         step=self._steps.step, variables=tf_variables(self.model)

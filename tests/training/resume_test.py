@@ -13,6 +13,8 @@ import keras
 import pytest
 import tensorflow as tf
 
+from discrete_lvm import estimators
+from discrete_lvm import models
 from discrete_lvm import training
 from tests.training import toy
 
@@ -329,6 +331,30 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
     toy.fit(toy.make_trainer(self._dir / 'a'), 18)
     names = {p.stem for p in (self._dir / 'a/checkpoints').glob('*.index')}
     self.assertEqual(names, {'ckpt-12', 'ckpt-15', 'ckpt-18'})
+
+  def test_model_that_is_not_built_is_not_restored(self):
+    def make_trainer():
+      # It has variables from the first, those of its seed generator.
+      model = models.DiscreteVAE(
+          keras.layers.Dense(6),
+          keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(4)]),
+          num_latents=2,
+          num_classes=3,
+          estimator=estimators.Exact(),
+      )
+      return training.Trainer(model, training.FusedAdam(0.1), self._dir / 'a')
+
+    trainer = make_trainer()
+    trainer.fit(toy.batches(), 3)
+    restored = make_trainer()
+    with self.assertRaisesRegex(ValueError, 'a model that is built; rec'):
+      restored.restore()
+    restored.model.build([None, 4])
+    self.assertEqual(restored.restore(), 3)
+    for a, b in zip(
+        restored.model.get_weights(), trainer.model.get_weights(), strict=True
+    ):
+      self.assertAllEqual(a, b)
 
 
 class JsonLinesTest(tf.test.TestCase):
