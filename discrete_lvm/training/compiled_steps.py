@@ -79,6 +79,7 @@ class CompiledSteps:
     self._one_batch = tf.function(self._run_batch)
     self._one_step = tf.function(self._run_step)
     self._steps = tf.function(self._run_steps)
+    self._drop_gradient_sums = tf.function(self._run_drop)
 
   def build(self, batch_spec: Any) -> None:
     """Traces the step, which creates every variable that is not there yet.
@@ -132,6 +133,11 @@ class CompiledSteps:
   def reset_sums(self) -> None:
     """Begins another mean."""
     self.sums.assign(tf.zeros_like(self.sums))
+
+  def reset_gradient_sums(self) -> None:
+    """Drops what a step that failed between its batches has added up."""
+    if self._gradient_sums is not None:
+      self._drop_gradient_sums()
 
   def _variable(self, initial_value):
     with self._strategy.scope():
@@ -248,6 +254,9 @@ class CompiledSteps:
     gradients, losses, count = self._replica.gradients(batch, seed)
     self._gradient_sums.add(gradients, count)
     return losses, count
+
+  def _run_drop(self):
+    self._strategy.run(lambda: tf.group(*self._gradient_sums.take()))
 
   def _replica_update(self):
     self._replica.update(self._gradient_sums.take())

@@ -13,6 +13,7 @@ class GradientSums:
   So a step of several batches moves as many bytes between replicas as a step of
   one. All of its methods belong into a replica. What is added is gone when it
   has been taken: between steps all sums are zero, and no checkpoint needs them.
+  A step that fails may leave some, to be taken before the next one.
 
   Args:
     weights: Trainable weights of Keras, built.

@@ -205,6 +205,7 @@ class Trainer:
     counts.check_count(checkpoint_every, 'checkpoint_every')
     counts.check_count(log_every, 'log_every')
     self._build(_infinite(batches, 0))
+    self._steps.reset_gradient_sums()
     self._checkpoints.restore()
     step = self.step
     if step > num_steps:

@@ -356,6 +356,26 @@ class ResumeTest(tf.test.TestCase, parameterized.TestCase):
     ):
       self.assertAllEqual(a, b)
 
+  def test_step_that_failed_between_its_batches_leaves_no_gradients(self):
+    def make_trainer(name):
+      return toy.make_trainer(
+          self._dir / name,
+          optimizer=keras.optimizers.SGD(0.1),
+          accumulate_steps=3,
+      )
+
+    def ending(step):
+      # In the middle of the second step.
+      return toy.batches()(step).take(5).filter(lambda x: True)
+
+    kwargs = {'eval_batches': None, 'checkpoint_every': 1}
+    failed, whole = make_trainer('failed'), make_trainer('whole')
+    with self.assertRaisesRegex(ValueError, 'ended at step 1'):
+      failed.fit(ending, 4, **kwargs)
+    failed.fit(toy.batches(), 4, **kwargs)
+    whole.fit(toy.batches(), 4, **kwargs)
+    self.assertEqual(toy.state(failed), toy.state(whole))
+
 
 class JsonLinesTest(tf.test.TestCase):
 
