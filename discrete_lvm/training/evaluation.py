@@ -33,10 +33,9 @@ class Evaluation:
       dataset: Finite data set of batches.
 
     Raises:
-      ValueError: If the data set is empty or infinite.
+      ValueError: If it is no data set, or is empty or infinite.
     """
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-      raise ValueError('Expected a finite data set; received an infinite one.')
+    check_finite(dataset)
     self._model.reset_metrics()
     if not self._update(iter(workers.distribute(self._strategy, dataset))):
       raise ValueError('Expected at least one batch; received an empty one.')
@@ -57,3 +56,21 @@ class Evaluation:
   def _update_replica(self, batch, index):
     seed = ops.fold_in_replica(ops.fold_in(self._seed, index))
     self._model.update_metrics(batch, seed=seed)
+
+
+def check_finite(dataset: tf.data.Dataset) -> None:
+  """Checks that a data set is one, and not known to be infinite.
+
+  Args:
+    dataset: What is to be evaluated on.
+
+  Raises:
+    ValueError: If it is not.
+  """
+  if not isinstance(dataset, tf.data.Dataset):
+    raise ValueError(
+        'Expected a `tf.data.Dataset` of batches; received '
+        f'{type(dataset).__name__}.'
+    )
+  if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+    raise ValueError('Expected a finite data set; received an infinite one.')

@@ -21,6 +21,7 @@ from discrete_lvm.training.checkpoint_writer import tf_variables
 from discrete_lvm.training.checkpoints import restore_latest
 from discrete_lvm.training.checkpoints import restore_step
 from discrete_lvm.training.compiled_steps import CompiledSteps
+from discrete_lvm.training.evaluation import check_finite
 from discrete_lvm.training.evaluation import Evaluation
 from discrete_lvm.training.non_finite_loss_error import NonFiniteLossError
 from discrete_lvm.training.preemption_error import PreemptionError
@@ -195,15 +196,18 @@ class Trainer:
       PreemptionError: If SIGTERM came before the last step.
       UnreadableDataError: If a file of the data is missing or damaged.
       ValueError: If an argument is out of its range, `batches` is no function
-        or its data set finite, a loss term not of shape `[batch]`, the output
-        directory cannot be written or has a `[` or a backslash in its name,
-        its checkpoints are all damaged, those of another model or of a step
-        above `num_steps`, or not all workers find them.
+        or returns no infinite data set, `eval_batches` is no finite data set, a
+        loss term not of shape `[batch]`, the output directory cannot be written
+        or has a `[` or a backslash in its name, its checkpoints are all
+        damaged, those of another model or of a step above `num_steps`, or not
+        all workers find them.
     """
     counts.check_count(num_steps, 'num_steps')
     counts.check_count(eval_every, 'eval_every')
     counts.check_count(checkpoint_every, 'checkpoint_every')
     counts.check_count(log_every, 'log_every')
+    if eval_batches is not None:
+      check_finite(eval_batches)
     self._build(_infinite(batches, 0))
     self._steps.reset_gradient_sums()
     self._checkpoints.restore()
@@ -279,7 +283,7 @@ class Trainer:
       Names to values of the model's metrics.
 
     Raises:
-      ValueError: If the data set is empty or infinite.
+      ValueError: If it is no data set, or is empty or infinite.
     """
     return self._evaluation(dataset)
 
@@ -369,6 +373,11 @@ def _infinite(batches, start_step):
         f'{batches!r}.'
     )
   dataset = batches(start_step)
+  if not isinstance(dataset, tf.data.Dataset):
+    raise ValueError(
+        'Expected a `tf.data.Dataset` from `batches`; received '
+        f'{type(dataset).__name__}.'
+    )
   if dataset.cardinality() >= 0:
     raise ValueError(
         'Expected an infinite data set from `batches`; received one of '

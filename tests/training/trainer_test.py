@@ -338,6 +338,19 @@ class TrainerTest(tf.test.TestCase, parameterized.TestCase):
     again = toy.make_trainer(self._dir / 'a*b?')
     self.assertEqual(again.restore(), 3)
 
+  def test_bad_data_sets_show_before_the_first_step(self):
+    trainer = toy.make_trainer(self._dir / 'a')
+    with self.assertRaisesRegex(ValueError, 'finite data set; received an inf'):
+      toy.fit(trainer, eval_batches=toy.batches()(0))
+    not_a_data_set = 'Expected a `tf.data.Dataset`.*; received ndarray'
+    with self.assertRaisesRegex(ValueError, not_a_data_set):
+      toy.fit(trainer, eval_batches=toy.examples())
+    with self.assertRaisesRegex(ValueError, not_a_data_set):
+      trainer.evaluate(toy.examples())
+    with self.assertRaisesRegex(ValueError, f'{not_a_data_set[:-8]} list'):
+      trainer.fit(lambda step: [toy.examples()], 10)
+    self.assertEqual(trainer.step, 0)
+
 
 if __name__ == '__main__':
   tf.test.main()
