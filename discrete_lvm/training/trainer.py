@@ -223,15 +223,16 @@ class Trainer:
     callbacks = keras.callbacks.CallbackList(
         [*self._callbacks, history],
         model=self.model,
+        verbose=1,  # Else Keras's `ProgbarLogger` fails.
         num_steps=num_steps,
         steps=log_every,
         epochs=intervals.num_multiples(num_steps - 1, every) + 1,
     )
     self.model.stop_training = False
-    callbacks.on_train_begin({'step': step})
     epoch = None
     notice = TerminationNotice()
     try:
+      _begin(callbacks, {'step': step})
       with notice, naming_unreadable_data(self._progress):
         while step < num_steps and not self.model.stop_training:
           if epoch is None:
@@ -364,6 +365,15 @@ class Trainer:
       term = next((name for name in bad if name != 'loss'), 'loss')
       raise NonFiniteLossError(self.step - 1, term, self._checkpoints.latest)
     return {'step': self.step, **self._steps.means()}
+
+
+def _begin(callbacks, logs):
+  """Begins callbacks; if one cannot, leaves in the list those that have."""
+  given, callbacks.callbacks = callbacks.callbacks, []
+  callbacks.on_train_begin()  # Keras's own part.
+  for callback in given:
+    callback.on_train_begin(logs)
+    callbacks.callbacks.append(callback)
 
 
 def _infinite(batches, start_step):

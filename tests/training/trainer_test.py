@@ -280,6 +280,37 @@ class TrainerTest(tf.test.TestCase, parameterized.TestCase):
       toy.fit(trainer)
     self.assertLen(ended, 1)
 
+  def test_callbacks_that_have_begun_end_where_another_cannot_begin(self):
+    class Open(keras.callbacks.Callback):
+
+      def on_train_begin(self, logs=None):
+        begun.append(self)
+
+      def on_train_end(self, logs=None):
+        ended.append(self)
+
+    class Bad(keras.callbacks.Callback):
+
+      def on_train_begin(self, logs=None):
+        raise OSError('no space')
+
+    begun, ended = [], []
+    first = Open()
+    trainer = toy.make_trainer(
+        self._dir / 'a', callbacks=[first, Bad(), Open()]
+    )
+    with self.assertRaisesRegex(OSError, 'no space'):
+      toy.fit(trainer)
+    self.assertEqual(begun, [first])
+    self.assertEqual(ended, [first])
+
+  def test_progress_bar_of_keras(self):
+    trainer = toy.make_trainer(
+        self._dir / 'a', callbacks=[keras.callbacks.ProgbarLogger()]
+    )
+    toy.fit(trainer, 10)
+    self.assertEqual(trainer.step, 10)
+
   def test_bad_arguments(self):
     trainer = toy.make_trainer(self._dir / 'a')
     data = tf.data.Dataset.from_tensor_slices(toy.examples()).batch(4)
