@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.ops import assertions
 from discrete_lvm.ops import dense_gradients
 
 _SUM = tf.distribute.ReduceOp.SUM
@@ -77,7 +78,7 @@ class ReplicaStep:
     """
     with tf.GradientTape() as tape:
       terms = self._model.loss_terms(batch, training=True, seed=seed)
-      _check_terms(terms)
+      _check_terms(terms, tf.nest.flatten(batch)[0])
       values = {
           name: tf.reduce_sum(tf.cast(term, tf.float32)) / num_examples
           for name, term in terms.items()
@@ -161,10 +162,11 @@ def _num_replicas():
   return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def _check_terms(terms):
+def _check_terms(terms, examples):
   for name, term in terms.items():
     if term.shape.rank != 1:
       raise ValueError(
           f'Expected the loss term {name!r} to have shape [batch]; received '
           f'shape {term.shape}.'
       )
+    assertions.check_one_per_example(term, examples, name)

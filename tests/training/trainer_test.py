@@ -382,6 +382,26 @@ class TrainerTest(tf.test.TestCase, parameterized.TestCase):
       trainer.fit(lambda step: [toy.examples()], 10)
     self.assertEqual(trainer.step, 0)
 
+  def test_term_of_one_example_for_all(self):
+    class Mean(toy.ToyModel):
+
+      def loss_terms(self, batch, *, training=True, seed=None):
+        terms = super().loss_terms(batch, training=training, seed=seed)
+        mean = tf.reduce_mean(terms['rate'], keepdims=True)
+        return {**terms, 'rate': mean}
+
+    trainer = toy.make_trainer(self._dir / 'a', model=Mean())
+    with self.assertRaisesRegex(
+        ValueError, r'`rate` with 4 examples.* received shape \(1,\)'
+    ):
+      toy.fit(trainer)
+    ragged = tf.data.Dataset.from_tensors(toy.examples(4)).repeat()
+    ragged = ragged.map(lambda x: x[: tf.random.uniform([], 4, 5, tf.int32)])
+    with self.assertRaisesRegex(
+        tf.errors.InvalidArgumentError, '`rate` of each example'
+    ):
+      trainer.fit(lambda step: ragged, 10)
+
 
 if __name__ == '__main__':
   tf.test.main()
