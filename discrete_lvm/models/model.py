@@ -36,7 +36,9 @@ class Model(keras.Model, abc.ABC):
     super().__init__(*args, **kwargs)
     self._seed_generator = keras.random.SeedGenerator()
     self._loss_metrics = {
-        name: keras.metrics.Mean(name=name)
+        # Of names that no metric of `evaluate` has: where Keras makes a list of
+        # values, it takes one for each metric of its name.
+        name: keras.metrics.Mean(name=f'mean_{name}')
         for name in ('loss', *self._term_names, 'regularization')
     }
 

@@ -37,6 +37,19 @@ def _sorting_and_cross_entropy():
   )
 
 
+_OTHERS = {
+    'semi_supervised_vae': lambda: models.SemiSupervisedVAE(
+        keras.layers.Dense(3),
+        keras.layers.Dense(4, 'relu'),
+        layers.GaussianHead(2),
+        keras.layers.Dense(families.SIZE),
+    ),
+    'mutual_information': lambda: models.MutualInformation(
+        layers.BilinearCritic(seed=0)
+    ),
+}
+
+
 class ModelTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters(*families.FAMILIES)
@@ -114,6 +127,29 @@ class ModelTest(tf.test.TestCase, parameterized.TestCase):
     self.assertNotAllClose([*before.values()], [*after.values()])
     for term in model.loss_terms(data, seed=[0, 1]).values():
       self.assertEqual(term.dtype, tf.float32)
+
+  @parameterized.parameters(
+      *families.FAMILIES, 'semi_supervised_vae', 'mutual_information'
+  )
+  def test_lists_hold_each_value_once(self, family):
+    if family in families.FAMILIES:
+      model, data = families.make(family)
+    else:
+      data = families.make('structured_prediction')[1]
+      model = _OTHERS[family]()
+    if family == 'semi_supervised_vae':
+      data = data[0]
+      model.build(data.shape)
+    model.compile(keras.optimizers.SGD(0.1))
+    data = data if isinstance(data, tuple) else (data,)
+    self.assertLen(
+        model.train_on_batch(*data),
+        len(model.train_on_batch(*data, return_dict=True)),
+    )
+    values = model.evaluate(*data, batch_size=32, verbose=0)
+    named = model.evaluate(*data, batch_size=32, verbose=0, return_dict=True)
+    self.assertLen(values, len(named))
+    self.assertNotIn('mean_loss', named)
 
 
 if __name__ == '__main__':
