@@ -59,13 +59,11 @@ class WeightSchedule(keras.callbacks.Callback):
   def set_model(self, model):
     # Keras makes its train function after this and before `on_train_begin`.
     super().set_model(model)
+    self._in_training = False
     train_step = model.train_step
     if not isinstance(train_step, _ScheduledStep):
       train_step = _ScheduledStep(model, train_step)
-    # An exception, such as a user's interrupt, may have ended an earlier `fit`
-    # without `on_train_end`.
-    others = [s for s in train_step.schedules if not s._in_training]
-    train_step.install([s for s in others if s is not self] + [self])
+    train_step.add(self)
 
   def on_train_begin(self, logs=None):
     self._in_training = True
@@ -78,36 +76,60 @@ class WeightSchedule(keras.callbacks.Callback):
     self._in_training = False
     self._uninstall()
 
-  def on_test_end(self, logs=None):
+  def on_test_begin(self, logs=None):
     # Of `evaluate` by itself; a validation leaves the schedule to the training.
     if not self._in_training:
       self._uninstall()
 
-  def on_predict_end(self, logs=None):
+  def on_predict_begin(self, logs=None):
     if not self._in_training:
       self._uninstall()
 
   def _uninstall(self):
     train_step = self.model.train_step
     if isinstance(train_step, _ScheduledStep):
-      train_step.install([s for s in train_step.schedules if s is not self])
+      train_step.remove(self)
 
 
 class _ScheduledStep:
-  """A `train_step` that first sets the scheduled weights."""
+  """A `train_step` that first sets the scheduled weights.
+
+  An exception, such as a user's interrupt, may end a `fit` without
+  `on_train_end`. So the schedules of a `fit` are those that were added since
+  the train function of the one before was made.
+  """
 
   def __init__(self, model, train_step):
     self._model, self._train_step = model, train_step
-    self.schedules = []
+    self._make = model.make_train_function
+    self._schedules = []
+    self._is_made = False
     functools.update_wrapper(self, train_step)
 
   def __call__(self, *args, **kwargs):
-    for schedule in self.schedules:
+    for schedule in self._schedules:
       schedule.apply(tf.convert_to_tensor(self._model.optimizer.iterations))
     return self._train_step(*args, **kwargs)
 
-  def install(self, schedules):
-    self.schedules = schedules
-    self._model.train_step = self if schedules else self._train_step
+  def add(self, schedule):
+    others = [] if self._is_made else self._schedules
+    self._is_made = False
+    self._install([s for s in others if s is not schedule] + [schedule])
+
+  def remove(self, schedule):
+    self._install([s for s in self._schedules if s is not schedule])
+
+  def _install(self, schedules):
+    self._schedules, model = schedules, self._model
+    model.train_step = self if schedules else self._train_step
+    model.make_train_function = (
+        self._make_train_function if schedules else self._make
+    )
     # Else `fit` would go on with the function that it traced before.
-    self._model.train_function = None
+    model.train_function = None
+
+  def _make_train_function(self, force=False):
+    if self._is_made:
+      self._install([])
+    self._is_made = True
+    self._make(force)

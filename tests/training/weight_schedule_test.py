@@ -115,6 +115,35 @@ class WeightScheduleTest(tf.test.TestCase, parameterized.TestCase):
     _fit(model, [training.WeightSchedule(layer.temperature, _SCHEDULE)], 1)
     self.assertAllClose(layer.seen[:7], [99.0, *(11.0 + np.arange(6))])
 
+  def test_fit_after_one_that_was_interrupted_has_no_schedule(self):
+    model, layer = _make_model()
+
+    def interrupt(batch, logs):
+      raise KeyboardInterrupt()
+
+    scheduled = training.WeightSchedule(layer.temperature, lambda step: 99.0)
+    callbacks = [
+        scheduled,
+        keras.callbacks.LambdaCallback(on_train_batch_end=interrupt),
+    ]
+    with self.assertRaises(KeyboardInterrupt):
+      _fit(model, callbacks)
+    layer.temperature.assign(1.0)
+    _fit(model, [], epochs=1)
+    self.assertAllClose(layer.temperature, 1.0)
+    self.assertAllClose(layer.seen[:7], [99.0] + 6 * [1.0])
+    # Nor has one after an evaluation with the callback that was left.
+    with self.assertRaises(KeyboardInterrupt):
+      _fit(model, callbacks)
+    x = np.ones([2, 3], np.float32)
+    model.evaluate(x, x[:, :1], verbose=0, callbacks=[scheduled])
+    layer.temperature.assign(1.0)
+    _fit(model, [], epochs=1)
+    self.assertAllClose(layer.seen[7:14], [99.0] + 6 * [1.0])
+    # And the callback serves again.
+    _fit(model, [scheduled], epochs=1)
+    self.assertAllClose(layer.seen[14:20], 6 * [99.0])
+
   @parameterized.parameters('evaluate', 'predict')
   def test_call_without_training_leaves_no_schedule(self, name):
     model, layer = _make_model()
