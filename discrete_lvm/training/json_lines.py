@@ -37,9 +37,23 @@ class JsonLines(keras.callbacks.Callback):
   def __init__(self, path: str | os.PathLike):
     super().__init__()
     self._path = pathlib.Path(path)
+    self._is_cut = False
 
   def on_train_begin(self, logs=None):
     self._path.parent.mkdir(parents=True, exist_ok=True)
+    self._is_cut = False
+    if logs and 'step' in logs:
+      self._cut(logs)
+
+  def on_epoch_begin(self, epoch, logs=None):
+    # What does not say its step may be restored by another callback as the
+    # training begins, such as Keras's `BackupAndRestore` after this one.
+    if not self._is_cut:
+      self._cut(logs)
+
+  def _cut(self, logs):
+    """Drops the lines beyond the step at which training begins."""
+    self._is_cut = True
     if self._path.exists():
       step = logged_step(self.model, logs)
       lines = self._path.read_text().splitlines(keepends=True)

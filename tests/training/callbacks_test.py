@@ -71,6 +71,27 @@ class CallbacksTest(tf.test.TestCase, parameterized.TestCase):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     self.assertEqual([line['step'] for line in lines], [5, 12, 17, 22])
 
+  @parameterized.parameters(False, True)
+  def test_json_lines_beside_a_backup_of_keras(self, is_before):
+    path = self._dir / 'lines.jsonl'
+
+    def stop(epoch, logs):
+      if epoch == 2 and not path.with_suffix('.stopped').exists():
+        path.with_suffix('.stopped').touch()
+        raise KeyboardInterrupt()
+
+    def callbacks():
+      backup = keras.callbacks.BackupAndRestore(self._dir / 'backup')
+      lines = training.JsonLines(path)
+      pair = [lines, backup] if is_before else [backup, lines]
+      return [*pair, keras.callbacks.LambdaCallback(on_epoch_begin=stop)]
+
+    with self.assertRaises(KeyboardInterrupt):
+      _keras_fit(callbacks())
+    _keras_fit(callbacks())
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    self.assertEqual([line['step'] for line in lines], [5, 10, 15])
+
   @parameterized.parameters(*_LOOPS)
   def test_tensorboard(self, loop):
     images = np.full([2, 3, 3, 1], 0.5)
