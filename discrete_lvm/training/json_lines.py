@@ -1,6 +1,7 @@
 """Metrics as one JSON object a line."""
 
 import json
+import math
 import os
 import pathlib
 from typing import Any
@@ -17,6 +18,7 @@ class JsonLines(keras.callbacks.Callback):
   A line is `{"step": 100, "loss": ..., ...}`, and holds nothing that depends on
   the clock. When training begins at a step, lines beyond it are dropped, so
   that a run that was killed and resumed leaves the file of one that was not.
+  NaN and infinities, which JSON does not have, are null.
 
   Args:
     path: The file; its directory is made if it is not there.
@@ -67,9 +69,20 @@ class JsonLines(keras.callbacks.Callback):
   def on_epoch_end(self, epoch, logs=None):
     logs = logs or {}
     line: dict[str, Any] = {'step': logged_step(self.model, logs)}
-    line.update((k, v) for k, v in logs.items() if k != 'step')
+    line.update((k, _to_json(v)) for k, v in logs.items() if k != 'step')
     with open(self._path, 'a') as f:
       f.write(json.dumps(line) + '\n')
+
+
+def _to_json(value):
+  if hasattr(value, 'numpy'):
+    value = value.numpy()
+  if hasattr(value, 'tolist'):  # Of NumPy, a scalar too.
+    value = value.tolist()
+  if isinstance(value, list):
+    return [_to_json(v) for v in value]
+  is_bad = isinstance(value, float) and not math.isfinite(value)
+  return None if is_bad else value
 
 
 def _step_of(line):

@@ -92,6 +92,42 @@ class CallbacksTest(tf.test.TestCase, parameterized.TestCase):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     self.assertEqual([line['step'] for line in lines], [5, 10, 15])
 
+  def test_json_lines_are_json(self):
+    def fail(constant):
+      raise ValueError(f'Expected JSON; received {constant}.')
+
+    path = self._dir / 'lines.jsonl'
+    lines = training.JsonLines(path)
+    lines.on_train_begin({'step': 0})
+    lines.on_epoch_end(
+        0,
+        {
+            'step': np.int64(5),
+            'loss': float('nan'),
+            'val_elbo': np.float32(-np.inf),
+            'rate': np.float32(0.5),
+            'count': np.int64(3),
+            'scale': tf.constant(2.0),
+            'temperature': keras.Variable(0.25),
+            'gains': np.array([1.0, np.inf]),
+            'note': 'a',
+        },
+    )
+    self.assertEqual(
+        json.loads(path.read_text(), parse_constant=fail),
+        {
+            'step': 5,
+            'loss': None,
+            'val_elbo': None,
+            'rate': 0.5,
+            'count': 3,
+            'scale': 2.0,
+            'temperature': 0.25,
+            'gains': [1.0, None],
+            'note': 'a',
+        },
+    )
+
   @parameterized.parameters(*_LOOPS)
   def test_tensorboard(self, loop):
     images = np.full([2, 3, 3, 1], 0.5)
