@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm.metrics import dtypes
+from discrete_lvm.ops import assertions
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -26,6 +27,8 @@ class MeanWithError(keras.metrics.Metric):
   Raises:
     ValueError: If the values are not of shape `[batch]`, or `sample_weight` is
       not boolean of that shape, or `dtype` not None.
+    tf.errors.InvalidArgumentError: If a `sample_weight` that is not static is
+      of another shape.
 
   Example:
     >>> metric = MeanWithError(name='elbo')
@@ -64,6 +67,7 @@ class MeanWithError(keras.metrics.Metric):
             'Expected a `sample_weight` of the shape of the values, '
             f'{values.shape}; received {counts.shape}.'
         )
+      assertions.check_one_per_example(counts, values, 'sample_weight')
     # Not `boolean_mask`, whose shape would depend on values.
     values = tf.where(counts, values, 0)
     self.count.assign_add(tf.reduce_sum(tf.cast(counts, tf.float64)))

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from discrete_lvm.ops import assertions
+
 
 def get_pair(batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
   """Splits a batch into data and labels.
@@ -20,6 +22,8 @@ def get_pair(batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
   Raises:
     ValueError: If the batch has other members, or the labels are of another
       shape or no integers.
+    tf.errors.InvalidArgumentError: If there are more or fewer labels than data
+      in a batch that is not static.
   """
   if not isinstance(batch, tuple | list):
     x = tf.convert_to_tensor(batch)
@@ -30,6 +34,7 @@ def get_pair(batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
     )
   x, labels = (tf.convert_to_tensor(value) for value in batch)
   check(labels, x.shape[0])
+  assertions.check_one_per_example(labels, x, 'y')
   # A cast would wrap those of 64 bits, into the range perhaps.
   return x, tf.saturate_cast(labels, tf.int32)
 

@@ -49,6 +49,23 @@ class MeanWithErrorTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, r'the values, \(3,\); received'):
         metric.update_state([1.0, 2.0, 3.0], sample_weight=other)
 
+  def test_rejects_other_sizes_that_are_not_static(self):
+    metric = metrics.MeanWithError()
+    update = tf.function(
+        metric.update_state,
+        input_signature=[
+            tf.TensorSpec([None]),
+            tf.TensorSpec([None], tf.bool),
+        ],
+    )
+    values = tf.constant([1.0, 2.0, 3.0])
+    update(values, tf.constant([True, True, False]))
+    self.assertEqual(float(metric.result()['mean']), 1.5)
+    with self.assertRaisesRegex(
+        tf.errors.InvalidArgumentError, '`sample_weight` of each example'
+    ):
+      update(values, tf.constant([True]))
+
 
 if __name__ == '__main__':
   tf.test.main()

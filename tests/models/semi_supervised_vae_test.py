@@ -604,6 +604,21 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'Expected a model that is built'):
       unbuilt.sample(2, seed=0)
 
+  def test_rejects_one_label_for_all(self):
+    model = _make()
+    loss = tf.function(
+        lambda x, y: model.loss_terms((x, y), seed=[0, 1]),
+        input_signature=[
+            tf.TensorSpec([None, SIZE]),
+            tf.TensorSpec([None], tf.int32),
+        ],
+    )
+    self.assertLen(loss(X, LABELS)['class_rate'], len(X))
+    with self.assertRaisesRegex(
+        tf.errors.InvalidArgumentError, '`y` of each example'
+    ):
+      loss(X, LABELS[:1])
+
 
 if __name__ == '__main__':
   tf.test.main()
