@@ -140,7 +140,7 @@ class MutualInformation(model.Model):
       batch: A pair (x, y) of K examples each.
 
     Returns:
-      float32 `Tensor`, shape `[]`, in nats.
+      float32 `Tensor`, shape `[]`, in nats; 0 where K is known to be 1.
 
     Raises:
       ValueError: If the batch is no pair.
@@ -157,11 +157,15 @@ class MutualInformation(model.Model):
       options['log_baseline'] = self.log_baseline(y, training=training)
     if self.alpha is not None:
       options['alpha'] = self.alpha
+    if scores.shape[0] == 1:
+      # The bounds refuse it. The gradient is zero, not None.
+      zero = tf.math.multiply_no_nan(scores[0, 0], 0.0)
+      return scores, tf.cast(zero, tf.float32)
     return scores, _BOUNDS[self.bound_name](scores, **options)
 
   def _loss_terms(self, batch, training, seed):
     scores, bound = self._scores_and_bound(batch, training)
-    if self.bound_name == 'jensen_shannon':
+    if self.bound_name == 'jensen_shannon' and scores.shape[0] != 1:
       objective = objectives.jensen_shannon_objective(scores)
       # An overflow of what is only reported must not end the training.
       reported = tf.where(

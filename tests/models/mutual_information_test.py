@@ -142,6 +142,22 @@ class MutualInformationTest(tf.test.TestCase, parameterized.TestCase):
     (loss,) = model.fit(x, y, batch_size=K, verbose=0).history['loss']
     self.assertTrue(np.isfinite(loss))
 
+  @parameterized.product(bound=(*BOUNDS,), run_eagerly=(False, True))
+  def test_one_pair_of_static_size_has_no_loss(self, bound, run_eagerly):
+    model = _model(bound)
+    x, y = _batch(size=1)
+    self.assertAllEqual(model.loss_terms((x, y))['negative_bound'], [0.0])
+    model.update_metrics((x, y))
+    self.assertEqual(float(model.get_metrics_result()['bound']), 0.0)
+    model.compile(keras.optimizers.SGD(1e-2), run_eagerly=run_eagerly)
+    before = [w.numpy() for w in model.trainable_variables]
+    self.assertEqual(model.train_on_batch(x, y, return_dict=True)['loss'], 0)
+    for old, new in zip(before, model.trainable_variables, strict=True):
+      self.assertAllEqual(old, new)
+    x, y = _batch(size=K + 1)
+    (loss,) = model.fit(x, y, batch_size=K, verbose=0).history['loss']
+    self.assertNotEqual(loss, 0)
+
   @parameterized.parameters('interpolated', 'jensen_shannon')
   def test_survives_a_file(self, bound):
     model = _model(bound)
