@@ -121,13 +121,18 @@ class ActiveUnits(keras.metrics.Metric):
     squares = tf.math.divide_no_nan(
         tf.convert_to_tensor(self.total_squares), count
     )
-    variances = tf.maximum(squares - mean**2, 0)
+    variances = squares - mean**2
+    # Not `maximum`, which need not keep NaN.
+    variances = tf.where(variances < 0, tf.zeros_like(variances), variances)
     axes = range(-self.event_ndims, 0)
     return tf.cast(tf.reduce_sum(variances, axis=list(axes)), tf.float32)
 
   def result(self):
-    active = self.variances() > self.threshold
-    return tf.reduce_sum(tf.cast(active, tf.float32))
+    variances = self.variances()
+    active = tf.cast(variances > self.threshold, tf.float32)
+    # NaN would be inactive.
+    active = tf.where(tf.math.is_nan(variances), variances, active)
+    return tf.reduce_sum(active)
 
   def get_config(self):
     return {

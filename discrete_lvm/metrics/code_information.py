@@ -122,7 +122,7 @@ class CodeInformation(keras.metrics.Metric):
     for field, value in statistics._asdict().items():
       self._statistics[field].assign_add(value)
     self._active_units.update_state(tf.nn.softmax(logits), sample_weight)
-    modes = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    modes = code_usage.modes(logits)
     if sample_weight is not None:
       is_counted = tf.cast(sample_weight, tf.float32) > 0
       modes = tf.where(is_counted[:, tf.newaxis], modes, -1)
@@ -204,7 +204,8 @@ class CodeInformation(keras.metrics.Metric):
         self.num_classes**n for n in reversed(range(self.num_latents))
     ]
     index = tf.reduce_sum(modes * place_values, axis=-1, keepdims=True)
-    return tf.where(modes[:, :1] < 0, -1, index)
+    is_known = tf.reduce_all(modes >= 0, axis=-1, keepdims=True)
+    return tf.where(is_known, index, -1)
 
   def get_config(self):
     return {

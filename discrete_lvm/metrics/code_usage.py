@@ -25,8 +25,8 @@ class CodeUsage(keras.metrics.Metric):
 
   Call arguments:
     codes: int `Tensor` of shape `[..., N]`, or floating one-hot `Tensor` of
-      shape `[..., N, K]`; leading dimensions are examples. An int that is no
-      class, such as -1, is not counted.
+      shape `[..., N, K]`; leading dimensions are examples. What is no class,
+      such as -1 or NaN, is not counted.
 
   Raises:
     ValueError: If `codes` are not one of the two, or ints that have the shape
@@ -59,7 +59,7 @@ class CodeUsage(keras.metrics.Metric):
     codes = tf.convert_to_tensor(codes)
     has_classes = codes.shape[-2:] == [self.num_latents, self.num_classes]
     if codes.dtype.is_floating and has_classes:
-      codes = tf.argmax(codes, axis=-1, output_type=tf.int32)
+      codes = modes(codes)
     elif (
         codes.dtype.is_integer
         and codes.shape.rank
@@ -106,3 +106,16 @@ class CodeUsage(keras.metrics.Metric):
         'num_classes': self.num_classes,
         'name': self.name,
     }
+
+
+def modes(values: tf.Tensor) -> tf.Tensor:
+  """Returns the class of the greatest of `K` values, or -1 if one is NaN.
+
+  Args:
+    values: Floating `Tensor`, shape `[..., K]`.
+
+  Returns:
+    int32 `Tensor`, shape `[...]`.
+  """
+  is_nan = tf.reduce_any(tf.math.is_nan(values), axis=-1)
+  return tf.where(is_nan, -1, tf.argmax(values, axis=-1, output_type=tf.int32))

@@ -119,6 +119,18 @@ class ActiveUnitsTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, 'from 0 to 1, the rank'):
         metrics.ActiveUnits([3], event_ndims=event_ndims)
 
+  @parameterized.parameters(np.nan, np.inf)
+  def test_is_nan_where_a_mean_is_not_finite(self, value):
+    metric = metrics.ActiveUnits([2, 3])
+    means = np.random.default_rng(0).normal(size=[4, 2, 3])
+    means[1, 0, 2] = value
+    metric.update_state(np.float32(means))
+    self.assertTrue(np.isnan(metric.result()))
+    self.assertTrue(np.isnan(tf.function(metric.result)()))
+    self.assertAllEqual(
+        np.isnan(metric.variances()), [[False, False, True], [False] * 3]
+    )
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -177,6 +177,18 @@ class CodeInformationTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'of at least 0; received -1'):
       metrics.CodeInformation(3, 4, threshold=-1)
 
+  def test_does_not_count_the_mode_of_nan(self):
+    metric = metrics.CodeInformation(num_latents=2, num_classes=3)
+    logits = np.log(np.eye(3, dtype='float32')[[[2, 1], [1, 2]]] + 0.1)
+    logits[0, 0, 1] = np.nan
+    metric.update_state(logits)
+    result = metric.result()
+    self.assertTrue(np.isnan(result['latent_rate']))
+    self.assertTrue(np.isnan(result['latent_active_units']))
+    # Of the first latent the class of one example, of the second those of both.
+    self.assertAllClose(result['latent_usage'], (1 + 2) / 6)
+    self.assertAllClose(result['latent_joint_usage'], 1 / 9)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -87,6 +87,13 @@ class CodeUsageTest(tf.test.TestCase, parameterized.TestCase):
     self.assertEqual(restored.get_config(), metric.get_config())
     self.assertIn('z_perplexity', restored.result())
 
+  def test_does_not_count_nan(self):
+    metric = metrics.CodeUsage(num_latents=2, num_classes=3)
+    codes = tf.one_hot([[2, 1], [1, 1], [1, 0]], 3)
+    bad = tf.constant([[True, False], [False, False], [True, False]])
+    metric.update_state(tf.where(bad[..., tf.newaxis], np.nan, codes))
+    self.assertAllEqual(metric.counts.value, [[0, 1, 0], [1, 2, 0]])
+
 
 if __name__ == '__main__':
   tf.test.main()
