@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
+
 
 def elbo(
     log_likelihood: tf.Tensor,
@@ -16,16 +18,17 @@ def elbo(
   sample beside a categorical rate it is not a bound.
 
   Args:
-    log_likelihood: Floating `Tensor`, shape `[...]`, in nats.
-    rate: Floating `Tensor`, shape `[...]`, the KL per example in nats.
+    log_likelihood: Floating or integer `Tensor`, shape `[...]`, in nats.
+    rate: `Tensor` like `log_likelihood`, the KL per example in nats.
     rate_weight: Scalar, the weight of the rate.
     name: Python `str`, name scope of the ops.
 
   Returns:
-    `Tensor`, shape `[...]`, in nats.
+    `Tensor`, shape `[...]`, in nats: float64 if either is, else float32.
 
   Raises:
-    ValueError: If the shapes differ, or `rate_weight` is no scalar.
+    ValueError: If the shapes differ, either is neither floating nor integer, or
+      `rate_weight` is no scalar.
 
   Example:
     >>> print(elbo(tf.constant([-90.]), tf.constant([12.])).numpy())
@@ -36,14 +39,15 @@ def elbo(
     https://arxiv.org/abs/1312.6114. Equation 3.
   """
   with tf.name_scope(name):
-    log_likelihood = tf.convert_to_tensor(log_likelihood)
-    rate = tf.convert_to_tensor(rate)
+    log_likelihood, rate = floats.common_floats(log_likelihood, rate)
     if not log_likelihood.shape.is_compatible_with(rate.shape):
       raise ValueError(
           'Expected `rate` of the shape of `log_likelihood`, '
           f'{log_likelihood.shape}; received {rate.shape}.'
       )
-    rate_weight = tf.convert_to_tensor(rate_weight, rate.dtype)
+    # A number gets all digits of the type; what has a type does not decide.
+    rate_weight = tf.convert_to_tensor(rate_weight, dtype_hint=rate.dtype)
+    rate_weight = tf.cast(rate_weight, rate.dtype)
     if rate_weight.shape.rank not in (None, 0):
       raise ValueError(
           'Expected a scalar `rate_weight`; received shape '
