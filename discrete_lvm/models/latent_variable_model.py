@@ -8,6 +8,7 @@ import tensorflow as tf
 from discrete_lvm import objectives
 from discrete_lvm.models import batching
 from discrete_lvm.models import model
+from discrete_lvm.ops import counts
 
 
 class LatentVariableModel(model.Model, abc.ABC):
@@ -101,12 +102,14 @@ class LatentVariableModel(model.Model, abc.ABC):
     Args:
       *args: Arguments of `keras.Model.compile`.
       num_importance_samples: Samples of the bounds that `evaluate` reports.
-      **kwargs: Arguments of `keras.Model.compile`; no `loss`, since the model
-        states its own.
+      **kwargs: Arguments of `keras.Model.compile`; no losses, their weights or
+        metrics, since the model states its own.
 
     Raises:
-      ValueError: If a `loss` is given.
+      ValueError: If one of those is given, or `num_importance_samples` is no
+        integer of at least 1.
     """
+    counts.check_count(num_importance_samples, 'num_importance_samples')
     super().compile(*args, **kwargs)
     self.num_importance_samples = num_importance_samples
 

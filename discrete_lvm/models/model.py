@@ -1,6 +1,7 @@
 """What models share: one statement of the loss, in `fit` and beyond."""
 
 import abc
+import inspect
 import os
 from typing import Any
 
@@ -126,18 +127,21 @@ class Model(keras.Model, abc.ABC):
 
     Args:
       *args: Arguments of `keras.Model.compile`.
-      **kwargs: Arguments of `keras.Model.compile`; no `loss`, since the model
-        states its own.
+      **kwargs: Arguments of `keras.Model.compile`; no losses, their weights or
+        metrics, since the model states its own.
 
     Raises:
-      ValueError: If a `loss` is given, or the model was made in the scope of a
-        strategy with which, or with whose optimizer, Keras cannot `fit` it.
+      ValueError: If one of those is given, or the model was made in the scope
+        of a strategy with which, or with whose optimizer, Keras cannot `fit`
+        it.
     """
-    if kwargs.get('loss') is not None or len(args) > 1:
-      raise ValueError(
-          f'Expected no `loss`: {type(self).__name__} trains on its own '
-          '`loss_terms`.'
-      )
+    given = _arguments(super().compile, args, kwargs)
+    for name in ('loss', 'loss_weights', 'metrics', 'weighted_metrics'):
+      if given.get(name) is not None:
+        raise ValueError(
+            f'Expected no `{name}`: {type(self).__name__} trains on its own '
+            '`loss_terms` and has its own metrics.'
+        )
     super().compile(*args, **kwargs)
     strategy_checks.check_fit(
         self.distribute_strategy, self.optimizer, self.jit_compile
@@ -157,7 +161,7 @@ class Model(keras.Model, abc.ABC):
       ValueError: If there are sample or class weights, or if the model is not
         built and Keras cannot build it under the strategy.
     """
-    self._check_ready(kwargs)
+    self._check_ready(_arguments(super().fit, args, kwargs))
     return super().fit(*args, **kwargs)
 
   def evaluate(self, *args, **kwargs):
@@ -174,13 +178,13 @@ class Model(keras.Model, abc.ABC):
       ValueError: If there are sample weights, or if the model is not built and
         Keras cannot build it under the strategy.
     """
-    self._check_ready(kwargs)
+    self._check_ready(_arguments(super().evaluate, args, kwargs))
     return super().evaluate(*args, **kwargs)
 
-  def _check_ready(self, kwargs):
+  def _check_ready(self, arguments):
     """Raises for weights, which Keras drops without y, or if not built."""
     for name in ('sample_weight', 'class_weight'):
-      if kwargs.get(name) is not None:
+      if arguments.get(name) is not None:
         raise ValueError(
             'Expected data without sample weights, as all examples weigh the '
             f'same for {type(self).__name__}; received a `{name}`.'
@@ -241,6 +245,11 @@ class Model(keras.Model, abc.ABC):
     if seed is None:
       return ops.fold_in_replica(self._seed_generator)
     return ops.as_seed(seed)
+
+
+def _arguments(function, args, kwargs):
+  """Returns names to arguments, those given by their position, too."""
+  return inspect.signature(function).bind(*args, **kwargs).arguments
 
 
 def _num_examples(batch):

@@ -151,6 +151,45 @@ class ModelTest(tf.test.TestCase, parameterized.TestCase):
     self.assertLen(values, len(named))
     self.assertNotIn('mean_loss', named)
 
+  @parameterized.parameters(*families.FAMILIES)
+  def test_refuses_weights_by_position(self, family):
+    model, data = families.make(family)
+    model.compile(keras.optimizers.SGD(0.1))
+    data = data if isinstance(data, tuple) else (data, None)
+    weights = np.ones([32])
+    with self.assertRaisesRegex(ValueError, 'without sample weights'):
+      model.evaluate(*data, 32, 0, weights)
+    # The eleventh argument.
+    others = (32, 1, 0, None, 0.0, None, True, None)
+    with self.assertRaisesRegex(ValueError, 'received a `sample_weight`'):
+      model.fit(*data, *others, weights)
+    model.fit(*data, *others)
+
+  @parameterized.parameters(*families.FAMILIES)
+  def test_refuses_what_compile_would_drop(self, family):
+    model, _ = families.make(family)
+    for name, value in (
+        ('loss', 'mse'),
+        ('loss_weights', [3.0]),
+        ('metrics', ['mae']),
+        ('weighted_metrics', ['mae']),
+    ):
+      with self.assertRaisesRegex(ValueError, f'Expected no `{name}`: '):
+        model.compile('sgd', **{name: value})
+    with self.assertRaisesRegex(ValueError, 'Expected no `loss`: '):
+      model.compile('sgd', 'mse')
+    model.compile('sgd', None)
+
+  @parameterized.parameters(0, 2.5, True)
+  def test_refuses_a_number_of_samples_that_is_none(self, num_samples):
+    model, _ = families.make('discrete_vae')
+    with self.assertRaisesRegex(
+        ValueError, f'`num_importance_samples` of at least 1; .* {num_samples}'
+    ):
+      model.compile('sgd', num_importance_samples=num_samples)
+    model.compile('sgd', num_importance_samples=2)
+    self.assertEqual(model.num_importance_samples, 2)
+
 
 if __name__ == '__main__':
   tf.test.main()
