@@ -199,7 +199,8 @@ class Model(keras.Model, abc.ABC):
       terms = self.loss_terms(batch, training=True)
       per_example = tf.add_n(list(terms.values()))
       # Keras sums gradients over replicas, whose parts may differ in size.
-      loss = tf.reduce_sum(per_example) / size
+      # A batch may be empty, as after a filter.
+      loss = tf.math.divide_no_nan(tf.reduce_sum(per_example), size)
       scaled_loss = self.optimizer.scale_loss(loss)
     variables = self.trainable_variables
     gradients = dense_gradients.dense(tape.gradient(scaled_loss, variables))

@@ -190,6 +190,28 @@ class ModelTest(tf.test.TestCase, parameterized.TestCase):
     model.compile('sgd', num_importance_samples=2)
     self.assertEqual(model.num_importance_samples, 2)
 
+  @parameterized.parameters(*families.FAMILIES)
+  def test_empty_batch_leaves_all_finite(self, family):
+    model, data = families.make(family)
+    model.compile(keras.optimizers.SGD(0.1))
+    flat = tf.nest.flatten(data)
+
+    def generate():
+      for part in (slice(0, 4), slice(4, 4), slice(4, 10)):
+        rows = [x[part] for x in flat]
+        yield tf.nest.pack_sequence_as(data, rows)
+
+    spec = tf.nest.pack_sequence_as(
+        data, [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in flat]
+    )
+    batches = tf.data.Dataset.from_generator(generate, output_signature=spec)
+    history = model.fit(batches, verbose=0).history
+    self.assertGreater(history['loss'][0], 0.0)
+    for values in history.values():
+      self.assertTrue(np.isfinite(values).all())
+    for variable in model.variables:
+      self.assertTrue(np.isfinite(variable.numpy()).all(), variable.path)
+
 
 if __name__ == '__main__':
   tf.test.main()

@@ -39,6 +39,25 @@ class BatchMeanTest(tf.test.TestCase, parameterized.TestCase):
       mean = ops.batch_mean(x)
     self.assertIsNone(tape.gradient(mean, x))
 
+  def test_is_zero_of_nothing(self):
+    mean = tf.function(
+        ops.batch_mean, input_signature=[tf.TensorSpec([None, 2])]
+    )
+    self.assertAllEqual(mean(tf.zeros([0, 2])), [0.0, 0.0])
+    x = tf.constant([[1.0, 2.0], [3.0, 6.0]])
+    self.assertAllEqual(mean(x), [2.0, 4.0])
+    self.assertAllEqual(ops.batch_mean(tf.zeros([0])), 0.0)
+    self.assertTrue(np.isnan(ops.batch_mean([1.0, np.nan])))
+    strategy = tf.distribute.MirroredStrategy(
+        ['CPU:0', 'CPU:1'],
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),
+    )
+    run = tf.function(
+        lambda: strategy.run(ops.batch_mean, args=(tf.zeros([0, 2]),))
+    )
+    for mean in strategy.experimental_local_results(run()):
+      self.assertAllEqual(mean, [0.0, 0.0])
+
 
 if __name__ == '__main__':
   tf.test.main()
