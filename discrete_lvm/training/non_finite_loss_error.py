@@ -5,8 +5,9 @@ class NonFiniteLossError(FloatingPointError):
   """A loss term, or a weight that is about to be saved, is NaN or infinite.
 
   Args:
-    step: Step of the batch, from 0: `batches(step)` begins with it, and the
-      noise is that of this step, so that it can be computed again.
+    step: The step, from 0, whose noise it is, so that it can be computed again:
+      `batches(step * accumulate_steps)` begins with its batches, of a `Trainer`
+      with `accumulate_steps` in a step.
     term: Name of the loss term, or path of the weight.
     checkpoint: Path of the last good checkpoint, None if there is none.
 
