@@ -194,7 +194,8 @@ class Trainer:
       NonFiniteLossError: If a loss term, or at a checkpoint a weight, is NaN or
         infinite.
       PreemptionError: If SIGTERM came before the last step.
-      UnreadableDataError: If a file of the data is missing or damaged.
+      UnreadableDataError: If a file of the data is missing, closed to this
+        process or, by its checksums, damaged.
       ValueError: If an argument is out of its range, `batches` is no function
         or returns no infinite data set, `eval_batches` is no finite data set, a
         loss term not of shape `[batch]`, the output directory cannot be written

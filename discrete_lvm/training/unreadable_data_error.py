@@ -19,6 +19,10 @@ _READING_OP = 'GetNext'
 class UnreadableDataError(OSError):
   """A file of the data is missing, closed to this process or damaged.
 
+  Damaged means that TensorFlow itself finds it, as it does by the checksums of
+  a `TFRecordDataset`. Where a `map` fails on damaged bytes, such as those of an
+  image, the error is that of its op.
+
   Started again when the data are back, the run goes on from its checkpoint as
   if nothing had happened.
 
@@ -60,7 +64,7 @@ def naming_unreadable_data(
 
   Raises:
     UnreadableDataError: If a file of a data set that is read inside is missing,
-      closed to this process or damaged.
+      closed to this process or, by its checksums, damaged.
   """
   try:
     yield
