@@ -11,7 +11,7 @@ class AveragedWeights(contextlib.AbstractContextManager):
   A Keras optimizer made with `use_ema=True` averages the weights over the steps
   and leaves it to others to use what it has. Weights and averages are swapped
   bit for bit, so that training goes on as if nothing had been. With an
-  optimizer that keeps no averages nothing is done.
+  optimizer that keeps no averages, or has done no step, nothing is done.
 
   Args:
     optimizer: The optimizer, or a `keras.optimizers.LossScaleOptimizer` of it.
@@ -30,6 +30,8 @@ class AveragedWeights(contextlib.AbstractContextManager):
   def swap(self) -> None:
     """Exchanges the weights and their averages."""
     if not self._optimizer.use_ema:
+      return
+    if not self._optimizer.iterations.numpy():  # The averages are zeros yet.
       return
     # Keras has a callback that swaps, by sums that round, and no other access.
     pairs = zip(

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from discrete_lvm import training
+from discrete_lvm.training import averaged_weights
 from tests.training import families
 from tests.training import toy
 
@@ -116,6 +117,14 @@ class AveragedWeightsTest(tf.test.TestCase, parameterized.TestCase):
     restored = self._make_trainer('a', optimizer=keras.optimizers.SGD())
     restored.restore()
     self._assert_same(_weights(restored), _weights(trainer))
+
+  def test_there_is_no_average_before_the_first_step(self):
+    trainer = self._make_trainer('a')
+    trainer.optimizer.build(trainer.model.trainable_variables)
+    before = _weights(trainer)
+    with averaged_weights.AveragedWeights(trainer.optimizer):
+      self._assert_same(_weights(trainer), before)
+    self._assert_same(_weights(trainer), before)
 
   @pytest.mark.slow
   def test_replicas_average_as_one_does(self):
