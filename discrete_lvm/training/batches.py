@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from discrete_lvm import ops
+from discrete_lvm.ops import counts
 
 
 class ShuffledBatches:
@@ -25,8 +26,8 @@ class ShuffledBatches:
       place for dynamic binarisation.
 
   Raises:
-    ValueError: If the arrays differ in length, are empty, or are fewer than
-      `batch_size`, or `batch_size` is below 1.
+    ValueError: If the arrays are scalars, differ in length, are empty, or are
+      fewer than `batch_size`, or `batch_size` is no integer of at least 1.
 
   Example:
     >>> batches = ShuffledBatches(np.arange(6), batch_size=2, seed=0)
@@ -45,13 +46,20 @@ class ShuffledBatches:
       transform: Callable[[Any, tf.Tensor], Any] | None = None,
   ):
     self._arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    for array in tf.nest.flatten(self._arrays):
+      if array.shape.rank == 0:
+        raise ValueError(
+            'Expected arrays of shape [num_examples, ...]; received the scalar '
+            f'{array.numpy()}.'
+        )
     lengths = {int(a.shape[0]) for a in tf.nest.flatten(self._arrays)}
     if len(lengths) != 1:
       raise ValueError(
           f'Expected arrays of one length; received {sorted(lengths)}.'
       )
     (self._num_examples,) = lengths
-    if not 1 <= batch_size <= self._num_examples:
+    counts.check_count(batch_size, 'batch_size')
+    if batch_size > self._num_examples:
       raise ValueError(
           'Expected a `batch_size` from 1 to the number of examples, '
           f'{self._num_examples}; received {batch_size}.'

@@ -73,10 +73,20 @@ class ShuffledBatchesTest(tf.test.TestCase, parameterized.TestCase):
     for batch in batches(0).take(2):
       self.assertAllEqual(batch['image'][:, 0], batch['label'])
 
-  @parameterized.parameters(0, 7)
-  def test_batch_size_out_of_range(self, batch_size):
-    with self.assertRaisesRegex(ValueError, rf'6; received {batch_size}'):
+  def test_batch_size_out_of_range(self):
+    with self.assertRaisesRegex(ValueError, '6; received 7'):
+      training.ShuffledBatches(np.arange(6), 7, seed=0)
+
+  @parameterized.parameters(0, 2.0, 2.5, True)
+  def test_batch_size_that_is_no_count(self, batch_size):
+    with self.assertRaisesRegex(
+        ValueError, f'an integer `batch_size` of at least 1; .* {batch_size}'
+    ):
       training.ShuffledBatches(np.arange(6), batch_size, seed=0)
+
+  def test_scalars(self):
+    with self.assertRaisesRegex(ValueError, r'received the scalar 3\.0'):
+      training.ShuffledBatches({'x': np.arange(6), 'y': 3.0}, 2, seed=0)
 
   def test_arrays_of_different_lengths(self):
     with self.assertRaisesRegex(ValueError, r'one length; received \[5, 6\]'):
