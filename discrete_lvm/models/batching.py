@@ -20,6 +20,22 @@ def dims(x: tf.Tensor) -> list[Any]:
   return [dynamic[i] if d is None else d for i, d in enumerate(x.shape)]
 
 
+def check_data(batch: Any) -> None:
+  """Checks that a batch is data alone, without targets.
+
+  Args:
+    batch: What a model of its input alone has received.
+
+  Raises:
+    ValueError: If it is a tuple or a list, such as of data and labels.
+  """
+  if isinstance(batch, tuple | list):
+    raise ValueError(
+        'Expected data without targets, one `Tensor`; received a '
+        f'{type(batch).__name__} of {len(batch)}.'
+    )
+
+
 def as_events(x: Any, event_shape: list[int], name: str) -> tf.Tensor:
   """Converts to a `Tensor`, once its static shape is that of events.
 

@@ -264,6 +264,7 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
     return tf.ensure_shape(means, [None, self.latents.length, self.latents.dim])
 
   def _loss_terms(self, batch, training, seed):
+    batching.check_data(batch)
     params = self.encode(batch, training=training)
     kl = self.latents.kl(params)
     rate = _sum_over_event(kl)
@@ -323,7 +324,11 @@ class DeltaVAE(latent_variable_model.LatentVariableModel):
       batch: Data, shape `[batch, *event]`.
       seed: As for `ops.as_seed`; by default the model's own generator, folded
         with the replica.
+
+    Raises:
+      ValueError: If the batch is a tuple or a list.
     """
+    batching.check_data(batch)
     params = self.encode(batch)
     rate = _sum_over_event(self.latents.kl(params))
     has_auxiliary = self.auxiliary_prior is not None

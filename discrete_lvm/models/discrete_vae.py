@@ -216,6 +216,7 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
     return likelihoods.point_estimate(self.decode(codes, training=training))
 
   def _loss_terms(self, batch, training, seed):
+    batching.check_data(batch)
     logits = self._encode(batch, training)
     values = self._estimate(self.estimator, batch, logits, training, seed)
     if self.estimator.needs_whole_cost:
@@ -334,7 +335,11 @@ class DiscreteVAE(latent_variable_model.LatentVariableModel):
       batch: Data, shape `[batch, *event]`.
       seed: As for `ops.as_seed`; by default the model's own generator, folded
         with the replica.
+
+    Raises:
+      ValueError: If the batch is a tuple or a list.
     """
+    batching.check_data(batch)
     seed = self._seed(seed)
     bound_seed = ops.fold_in(seed, 'bound')
     encoded = self._encode(batch)

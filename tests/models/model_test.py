@@ -212,6 +212,22 @@ class ModelTest(tf.test.TestCase, parameterized.TestCase):
     for variable in model.variables:
       self.assertTrue(np.isfinite(variable.numpy()).all(), variable.path)
 
+  @parameterized.parameters('delta_vae', 'discrete_vae')
+  def test_refuses_labelled_data(self, family):
+    model, data = families.make(family)
+    for pair in ((data, np.arange(32)), [data, np.arange(32)], (data,)):
+      for method in (model.loss_terms, model.update_metrics):
+        with self.assertRaisesRegex(
+            ValueError, f'without targets, .* {type(pair).__name__} of'
+        ):
+          method(pair)
+    trainer = training.Trainer(
+        model, keras.optimizers.SGD(0.1), self.get_temp_dir()
+    )
+    batches = training.ShuffledBatches((data, np.arange(32)), 8, seed=0)
+    with self.assertRaisesRegex(ValueError, 'Expected data without targets'):
+      trainer.fit(batches, 2)
+
 
 if __name__ == '__main__':
   tf.test.main()
