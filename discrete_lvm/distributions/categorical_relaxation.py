@@ -7,6 +7,7 @@ from discrete_lvm.distributions import one_hot_categorical
 from discrete_lvm.distributions import parameters
 from discrete_lvm.distributions import relaxation
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import numerics
 
 
 class CategoricalRelaxation(relaxation.Relaxation):
@@ -44,7 +45,7 @@ class CategoricalRelaxation(relaxation.Relaxation):
 
   def _float_probs(self):
     if self._probs is None:
-      return tf.nn.softmax(floats.at_least_float32(self._logits))
+      return numerics.softmax(floats.at_least_float32(self._logits))
     return floats.at_least_float32(self._probs)
 
   def _column_temperature(self):

@@ -10,6 +10,7 @@ from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.distributions import sequence_distribution
 from discrete_lvm.ops import centering
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import numerics
 
 
 class FactorizedCategorical(
@@ -112,7 +113,7 @@ class FactorizedCategorical(
           'Expected one-hot events for a mean; received codes, whose values '
           'are names.'
       )
-    return tf.nn.softmax(self._float_logits())
+    return numerics.softmax(self._float_logits())
 
   def _variance(self):
     probs = self._mean()

@@ -10,6 +10,7 @@ from discrete_lvm import ops
 from discrete_lvm.distributions import logits_or_probs
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import numerics
 from discrete_lvm.ops import shapes
 
 
@@ -63,7 +64,7 @@ class OneHotDistribution(
 
   def _float_probs(self):
     if self._probs is None:
-      return tf.nn.softmax(floats.at_least_float32(self._logits))
+      return numerics.softmax(floats.at_least_float32(self._logits))
     return floats.at_least_float32(self._probs)
 
   def _mean(self):

@@ -1,10 +1,10 @@
 """Keras layer that samples exact codes with a straight-through gradient."""
 
 import keras
-import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.layers import categorical_sampler
+from discrete_lvm.ops import numerics
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
@@ -51,5 +51,5 @@ class StraightThroughCategorical(categorical_sampler.CategoricalSampler):
 
   def _sample(self, logits, noise):
     hard = ops.sample_one_hot(logits, noise=noise)
-    soft = tf.nn.softmax(logits / self.temperature.value)
+    soft = numerics.softmax(logits / self.temperature.value)
     return ops.straight_through(hard, soft)

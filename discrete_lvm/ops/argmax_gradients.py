@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from discrete_lvm.ops import floats
 from discrete_lvm.ops import gumbel as gumbel_lib
+from discrete_lvm.ops import numerics
 from discrete_lvm.ops import sample_gradients
 from discrete_lvm.ops import straight_through as st
 from discrete_lvm.ops import temperatures
@@ -52,7 +53,7 @@ def softmax_argmax(
     logits = floats.at_least_float32(logits)
     temperature = temperatures.align(temperature, logits.shape)
     temperature = tf.stop_gradient(tf.cast(temperature, logits.dtype))
-    surrogate = tf.nn.softmax(logits / temperature)
+    surrogate = numerics.softmax(logits / temperature)
     return st.straight_through(hard, tf.cast(surrogate, hard.dtype))
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from discrete_lvm.ops import centering
 from discrete_lvm.ops import draws
+from discrete_lvm.ops import numerics
 from discrete_lvm.ops import seeds
 from discrete_lvm.ops import shapes
 from discrete_lvm.ops import straight_through as st
@@ -305,7 +306,7 @@ def gumbel_softmax(
       return tf.nn.log_softmax(
           temperatures.divide(perturbed - top, temperature)
       )
-    relaxed = tf.nn.softmax(temperatures.divide(perturbed, temperature))
+    relaxed = numerics.softmax(temperatures.divide(perturbed, temperature))
     relaxed = tf.cast(relaxed, logits.dtype)
     if not hard:
       return relaxed

@@ -8,6 +8,22 @@ import tensorflow as tf
 from discrete_lvm.ops import floats
 
 
+def softmax(logits: tf.Tensor) -> tf.Tensor:
+  """Computes `tf.nn.softmax`, which takes at most five dimensions on a CPU.
+
+  Args:
+    logits: Floating `Tensor`, shape `[..., K]`.
+
+  Returns:
+    `Tensor` of that shape.
+  """
+  if logits.shape.rank is not None and logits.shape.rank <= 5:
+    return tf.nn.softmax(logits)
+  rows = tf.reshape(logits, [-1, tf.shape(logits)[-1]])
+  probs = tf.reshape(tf.nn.softmax(rows), tf.shape(logits))
+  return tf.ensure_shape(probs, logits.shape)
+
+
 def nats_to_bits(nats: tf.Tensor) -> tf.Tensor:
   """Converts nats to bits: divides by `log 2`.
 

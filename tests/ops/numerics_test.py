@@ -21,6 +21,19 @@ class NumericsTest(tf.test.TestCase):
     with self.assertRaisesRegex(ValueError, '`num_dims` of at least 1'):
       ops.bits_per_dim(1.0, 0)
 
+  def test_softmax_of_any_rank(self):
+    for rank in (1, 2, 5, 6, 8):
+      x = tf.random.stateless_normal([2] * (rank - 1) + [3], [0, rank])
+      expected = np.exp(x) / np.sum(np.exp(x), axis=-1, keepdims=True)
+      actual = numerics.softmax(x)
+      self.assertEqual(actual.shape, x.shape)
+      self.assertAllClose(actual, expected)
+      for spec in ([None] * rank, None):
+        softmax = tf.function(
+            numerics.softmax, input_signature=[tf.TensorSpec(spec)]
+        )
+        self.assertAllClose(softmax(x), expected)
+
   def test_safe_log_has_a_finite_gradient_at_zero(self):
     x = tf.constant([0.0, 0.5])
     with tf.GradientTape() as tape:
