@@ -4,11 +4,14 @@ import math
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
+from discrete_lvm.ops import numerics
+
 
 def attend(queries, keys, values, mask=None):
   """Returns `softmax(queries @ keys^T / sqrt(D)) @ values`.
 
-  The softmax is in float32 under any policy.
+  The softmax is in float32 at the least, under any policy.
 
   Args:
     queries: Floating `Tensor`, shape `[..., num_queries, D]`.
@@ -34,10 +37,8 @@ def attend(queries, keys, values, mask=None):
     https://arxiv.org/abs/1706.03762. Equation 1.
   """
   queries *= tf.cast(1 / math.sqrt(queries.shape[-1]), queries.dtype)
-  scores = tf.cast(tf.matmul(queries, keys, transpose_b=True), tf.float32)
+  scores = floats.at_least_float32(tf.matmul(queries, keys, transpose_b=True))
   if mask is not None:
     scores = tf.where(mask, scores, -math.inf)
-  # As a matrix: TensorFlow's softmax takes at most five dimensions on a CPU.
-  rows = tf.reshape(scores, [-1, tf.shape(scores)[-1]])
-  weights = tf.reshape(tf.nn.softmax(rows), tf.shape(scores))
-  return tf.matmul(tf.cast(weights, values.dtype), values)
+  weights = tf.cast(numerics.softmax(scores), values.dtype)
+  return tf.matmul(weights, values)

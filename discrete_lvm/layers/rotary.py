@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from discrete_lvm.ops import floats
+
 
 def rotate(x, positions):
   """Rotates pairs of channels by angles in proportion to the position.
@@ -30,9 +32,10 @@ def rotate(x, positions):
   """
   half = x.shape[-1] // 2
   # In 16 bits an angle of a few hundred would be off by a radian.
-  frequencies = 10000.0 ** (-tf.range(half, dtype=tf.float32) / half)
-  angles = tf.cast(positions, tf.float32)[:, tf.newaxis] * frequencies
+  wide = floats.at_least_float32(x)
+  frequencies = 10000.0 ** (-tf.range(half, dtype=wide.dtype) / half)
+  angles = tf.cast(positions, wide.dtype)[:, tf.newaxis] * frequencies
   cos, sin = tf.cos(angles), tf.sin(angles)
-  a, b = tf.split(tf.cast(x, tf.float32), 2, axis=-1)
+  a, b = tf.split(wide, 2, axis=-1)
   turned = tf.concat([a * cos - b * sin, a * sin + b * cos], axis=-1)
   return tf.cast(turned, x.dtype)

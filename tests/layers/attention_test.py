@@ -39,6 +39,16 @@ class AttentionTest(tf.test.TestCase):
     self.assertEqual(y.dtype, tf.bfloat16)
     self.assertAllClose(tf.cast(y, tf.float32), [[1.0]], atol=0.01)
 
+  def test_float64_stays_float64(self):
+    queries, keys, values = (
+        tf.random.stateless_normal([4, 6], [1, i], dtype=tf.float64)
+        for i in range(3)
+    )
+    scores = np.einsum('qd,kd->qk', queries, keys) / np.sqrt(6)
+    weights = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+    y = attention.attend(queries, keys, values)
+    self.assertAllClose(y, weights @ values, rtol=1e-13, atol=1e-13)
+
 
 if __name__ == '__main__':
   tf.test.main()

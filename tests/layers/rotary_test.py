@@ -39,6 +39,11 @@ class RotaryTest(tf.test.TestCase, parameterized.TestCase):
         tf.cast(y, tf.float32), [[np.cos(1001.0), np.sin(1001.0)]], atol=5e-3
     )
 
+  def test_float64_stays_float64(self):
+    x = tf.constant([[1.0, 0.0]], tf.float64)
+    y = rotary.rotate(x, [1001])
+    self.assertAllClose(y, [[np.cos(1001), np.sin(1001)]], rtol=1e-12)
+
 
 if __name__ == '__main__':
   tf.test.main()
