@@ -1,6 +1,7 @@
 """What the layers that sample categorical codes share."""
 
 import abc
+import math
 
 import keras
 import numpy as np
@@ -100,6 +101,9 @@ class CategoricalSampler(keras.layers.Layer, abc.ABC):
       codes = ops.sample_one_hot(logits, noise=noise)
     else:
       codes = ops.one_hot_argmax(logits)
+    # Of NaN an argmax makes a class, and of a dead encoder a finite loss.
+    is_nan = tf.reduce_any(tf.math.is_nan(logits), axis=-1, keepdims=True)
+    codes = tf.where(is_nan, tf.constant(math.nan, codes.dtype), codes)
     codes = tf.cast(codes, self.compute_dtype)
     if self._config['kl'] == 'none':
       return codes

@@ -128,6 +128,30 @@ class SamplersTest(tf.test.TestCase, parameterized.TestCase):
     )
     self.assertEqual(model(tf.zeros([5, 4])).shape, [5, 6])
 
+  def test_nan_remains(self, cls):
+    logits = LOGITS.numpy()
+    logits[1, 1, 2], logits[3] = math.nan, math.nan
+    is_nan = np.zeros(SHAPE, bool)
+    is_nan[1, 1], is_nan[3] = True, True
+    kinds = [{}, {'inference': 'sample'}]
+    if cls is layers.GumbelSoftmax:
+      kinds.append({'hard': True})
+    for kwargs in kinds:
+      for training in (False, True):
+        codes = cls(**kwargs)(logits, training=training, noise=NOISE)
+        self.assertAllEqual(np.isnan(codes), is_nan)
+
+  def test_any_leading_dimensions(self, cls):
+    layer = cls()
+    expected = layer(LOGITS, training=True, noise=NOISE)
+    shape = [2, 1, 2, 1, 2, 2, 3]
+    codes = layer(
+        tf.reshape(LOGITS, shape),
+        training=True,
+        noise=tf.reshape(NOISE, shape),
+    )
+    self.assertAllEqual(codes, tf.reshape(expected, shape))
+
   def test_temperature_survives_weights(self, cls):
     layer = cls(temperature=1.0)
     layer.build(SHAPE)
