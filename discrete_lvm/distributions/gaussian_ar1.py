@@ -223,9 +223,10 @@ def _diagonal_kl(q, p, name=None):
           f'`{type(q.distribution).__name__}`.'
       )
     _check_event_shapes(q, p)
-    return ops.gaussian_ar1_kl(
-        *floats.common_floats(q.mean(), q.stddev(), p.alpha)
+    loc, scale = (
+        shapes.ensure_last(x, p.event_shape) for x in (q.mean(), q.stddev())
     )
+    return ops.gaussian_ar1_kl(*floats.common_floats(loc, scale, p.alpha))
 
 
 @tfd.RegisterKL(GaussianAR1, GaussianAR1)
@@ -243,7 +244,7 @@ def _ar1_kl(q, p, name=None):
 
 
 def _check_event_shapes(q, p):
-  if q.event_shape != p.event_shape:
+  if not q.event_shape.is_compatible_with(p.event_shape):
     raise ValueError(
         f'Expected `q` with the events of `p`, of shape {p.event_shape}; '
         f'received {q.event_shape}.'

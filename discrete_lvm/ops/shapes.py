@@ -79,7 +79,21 @@ def ensure_last(x: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
     >>> shapes.ensure_last(tf.zeros([5, 2, 3]), shape).shape
     TensorShape([5, 2, 3])
   """
-  return tf.ensure_shape(x, x.shape[: -shape.rank] + shape)
+  if x.shape.rank is not None or not shape.is_fully_defined():
+    return tf.ensure_shape(x, x.shape[: -shape.rank] + shape)
+  # Of an unknown rank no static shape can name the last axes.
+  last = tf.concat([[0] * shape.rank, tf.shape(x)], axis=0)[-shape.rank :]
+  fits = tf.equal(last, shape)
+  check = tf.debugging.Assert(
+      tf.reduce_all(fits),
+      data=[f'Expected a shape that ends with {shape}; received:', tf.shape(x)],
+  )
+  with tf.control_dependencies([check]):
+    # XLA drops the check, but takes no shape with a negative size either.
+    sizes = tf.concat(
+        [tf.shape(x)[: -shape.rank], tf.where(fits, shape, -2)], 0
+    )
+    return tf.reshape(x, sizes)
 
 
 def static_event(logits: tf.Tensor) -> tuple[int, int]:

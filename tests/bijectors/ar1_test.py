@@ -71,6 +71,27 @@ class AR1Test(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, rf'length, 3\].*\(5, {dim}\)'):
         method(x)
 
+  @parameterized.parameters(False, True)
+  def test_rejects_sequences_of_unknown_rank_in_the_run(self, jit_compile):
+    bijector = bijectors.AR1(ALPHA)
+    inverse = tf.function(
+        lambda x: bijector.inverse(x),
+        input_signature=[tf.TensorSpec(None, tf.float64)],
+        jit_compile=jit_compile,
+    )
+    x = tf.ones([5, 3], tf.float64)
+    self.assertAllClose(inverse(x), bijector.inverse(x))
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      inverse(x[:, :1])
+
+  def test_rejects_alpha_of_a_dim_that_only_the_graph_knows(self):
+    # The volume of one would be counted where it broadcasts to many.
+    with self.assertRaisesRegex(ValueError, r'static dim; received .*\(None,'):
+      tf.function(
+          lambda alpha: bijectors.AR1(alpha).forward(tf.ones([2, 3])),
+          input_signature=[tf.TensorSpec([None])],
+      )(tf.constant([0.5]))
+
   def test_rejects_sequences_of_another_dim_in_the_run(self):
     bijector = bijectors.AR1(ALPHA)
     for method in (bijector.forward, bijector.inverse):

@@ -187,6 +187,35 @@ class GaussianAR1Test(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaises(tf.errors.InvalidArgumentError):
       log_prob(tf.ones(shape))
 
+  @parameterized.parameters(False, True)
+  def test_rejects_events_of_unknown_rank_in_the_run(self, jit_compile):
+    p = GaussianAR1([0.5, 0.9], 3)
+    log_prob = tf.function(
+        p.log_prob,
+        input_signature=[tf.TensorSpec(None)],
+        jit_compile=jit_compile,
+    )
+    x = p.sample(2, seed=[0, 1])
+    self.assertAllClose(log_prob(x), p.log_prob(x), rtol=1e-5)
+    for shape in ([2], [2, 3], [5, 1, 2], [3, 1]):
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        log_prob(tf.zeros(shape))
+
+  def test_kl_of_a_length_that_only_the_graph_knows(self):
+    p = GaussianAR1([0.5], 3)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 1])])
+    def kl(loc):
+      q = tfd.Independent(tfd.Normal(loc, tf.ones_like(loc)), 2)
+      return tfd.kl_divergence(q, p)
+
+    loc = tf.constant([[[0.0], [1.0], [2.0]]])
+    q = tfd.Independent(tfd.Normal(loc, 1.0), 2)
+    self.assertAllClose(kl(loc), tfd.kl_divergence(q, p))
+    for length in (1, 4):
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        kl(tf.zeros([2, length, 1]))
+
   def test_checks_a_variable_at_each_use(self):
     alpha = tf.Variable([0.5])
     p = GaussianAR1(alpha, 3, validate_args=True)

@@ -296,6 +296,27 @@ class OneHotCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaises(tf.errors.InvalidArgumentError):
       log_prob(tf.ones([2, 1]))
 
+  @parameterized.parameters(False, True)
+  def test_rejects_events_of_unknown_rank_in_the_run(self, jit_compile):
+    d = OneHotCategorical(_logits([3]))
+    log_prob = tf.function(
+        d.log_prob,
+        input_signature=[tf.TensorSpec(None)],
+        jit_compile=jit_compile,
+    )
+    self.assertAllClose(log_prob(tf.eye(3)), d.log_prob(tf.eye(3)))
+    for shape in ([], [2, 1]):
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        log_prob(tf.ones(shape))
+
+  def test_statistics_of_any_rank(self):
+    logits = tf.constant(_logits([4, 3]))
+    d = OneHotCategorical(tf.reshape(logits, [2, 1, 1, 2, 1, 3]))
+    for name in ('mean', 'variance', 'entropy', 'probs_parameter'):
+      expected = getattr(OneHotCategorical(logits), name)()
+      actual = getattr(d, name)()
+      self.assertAllClose(tf.reshape(actual, expected.shape), expected)
+
   def test_an_offset_of_the_logits_changes_no_sample(self):
     def sample(offset):
       d = OneHotCategorical(tf.fill([2], offset))
