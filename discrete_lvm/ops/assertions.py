@@ -17,9 +17,11 @@ def one_hot_assertions(x: tf.Tensor, name: str) -> list[tf.Operation]:
 
 def code_assertions(x: tf.Tensor, num_classes: int) -> list[tf.Operation]:
   """Returns the run-time checks that codes are in `[0, K)`."""
+  # In the type of `x` a `K` that it does not hold would wrap.
+  codes = tf.cast(x, tf.int64)
   return [
       tf.debugging.Assert(
-          tf.reduce_all((x >= 0) & (x < num_classes)),
+          tf.reduce_all((codes >= 0) & (codes < num_classes)),
           data=[f'Expected codes in [0, {num_classes}); received:', x],
       )
   ]

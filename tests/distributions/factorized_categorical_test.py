@@ -175,6 +175,38 @@ class FactorizedCategoricalTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaises(tf.errors.InvalidArgumentError):
       log_prob(tf.zeros(shape, dtype))
 
+  @parameterized.parameters(
+      ('float32', [2, 1, 3]), ('float32', [3, 4]), ('int32', [2, 1])
+  )
+  def test_rejects_events_of_unknown_rank_in_the_run(self, dtype, shape):
+    d = FactorizedCategorical(tf.zeros([4, 3]), dtype=dtype)
+    x = d.sample(2, seed=[0, 1])
+    for jit_compile in (False, True):
+      log_prob = tf.function(
+          d.log_prob,
+          input_signature=[tf.TensorSpec(None, dtype)],
+          jit_compile=jit_compile,
+      )
+      self.assertAllClose(log_prob(x), d.log_prob(x))
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        log_prob(tf.zeros(shape, dtype))
+
+  # A type may not hold K.
+  @parameterized.parameters(('uint8', 256), ('int8', 128), ('int8', 300))
+  def test_validates_codes_of_8_bits(self, dtype, num_classes):
+    d = FactorizedCategorical(tf.zeros([2, num_classes]), validate_args=True)
+    d = d.copy(dtype=tf.int32)
+    codes = tf.constant([[3, 127]], dtype)
+    self.assertAllClose(d.log_prob(codes), [-2 * math.log(num_classes)])
+    d = FactorizedCategorical(tf.zeros([2, 100]), dtype=dtype)
+    with self.assertRaisesRegex(tf.errors.InvalidArgumentError, 'codes in'):
+      d.copy(validate_args=True).log_prob(codes)
+
+  def test_mean_of_any_rank(self):
+    logits = tf.constant(_logits(2, 3))
+    d = FactorizedCategorical(tf.reshape(logits, [1, 1, 1, 1, 2, 3]))
+    self.assertAllClose(d.mean()[0, 0, 0, 0], tf.nn.softmax(logits))
+
   def test_kl_rejects_events_of_another_shape(self):
     q = FactorizedCategorical(tf.zeros([3, 4]))
     for shape in ([1, 4], [3, 2]):
