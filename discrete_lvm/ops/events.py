@@ -116,7 +116,7 @@ class CodeEvents:
           f'{x.dtype.name} of shape {x.shape}.'
       )
     # A cast would wrap codes of 64 bits, into the range perhaps.
-    return tf.saturate_cast(x, tf.int32)
+    return tf.saturate_cast(tf.cast(x, tf.int64), tf.int32)
 
   def num_classes(self, x: tf.Tensor) -> int:
     """Returns `K`."""

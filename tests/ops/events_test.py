@@ -85,6 +85,10 @@ class EventsTest(tf.test.TestCase, parameterized.TestCase):
     # What 32 bits do not hold stays out of range.
     x = self.codes.check(tf.constant([2**32, 2**32 + 1, -(2**32), 2], tf.int64))
     self.assertAllEqual(x, [2**31 - 1, 2**31 - 1, -(2**31), 2])
+    x = self.codes.check(tf.constant([2**63, 2**32 + 1, 2], tf.uint64))
+    self.assertAllEqual((x >= 0) & (x < _NUM_CLASSES), [False, False, True])
+    x = self.codes.check(tf.constant([2**32 - 1, 2], tf.uint32))
+    self.assertAllEqual(x, [2**31 - 1, 2])
     for x in (tf.constant([1.0]), tf.constant(1)):
       with self.assertRaisesRegex(ValueError, 'integer codes, .* received'):
         self.codes.check(x)
