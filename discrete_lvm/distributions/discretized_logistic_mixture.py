@@ -1,6 +1,7 @@
 """A mixture of logistics on a range of integers: pixel intensities."""
 
 import math
+import numbers
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -108,6 +109,11 @@ class DiscretizedLogisticMixture(
       name='DiscretizedLogisticMixture',
   ):
     parameters = dict(locals())
+    for bound in (low, high):
+      if not isinstance(bound, numbers.Integral):
+        raise ValueError(
+            f'Expected integers `low` and `high`; received {bound!r}.'
+        )
     if low >= high:
       raise ValueError(
           f'Expected `low` below `high`; received low={low} and high={high}.'

@@ -252,6 +252,8 @@ class DiscretizedLogisticMixtureTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.named_parameters(
       ('range', {'low': 3, 'high': 3}, 'below `high`'),
+      ('low', {'low': 0.5, 'high': 3}, 'integers `low` and .*received 0.5'),
+      ('high', {'high': 3.0}, 'integers `low` and .*received 3.0'),
       ('components', {'loc': [0.0] * 2}, 'same number of components'),
       ('scalar', {'scale': 1.0}, '`scale` of shape'),
       ('integers', {'loc': tf.constant([0])}, 'floating `loc`'),
