@@ -48,10 +48,10 @@ class AR1(tfb.AutoCompositeTensorBijector):
       self._alpha = tensor_util.convert_nonref_to_tensor(
           alpha, dtype_hint=tf.float32, name='alpha'
       )
-      if not self._alpha.shape.rank:
+      if not self._alpha.shape.rank or self._alpha.shape[-1] is None:
         raise ValueError(
-            'Expected `alpha` of shape [..., dim]; received shape '
-            f'{self._alpha.shape}.'
+            'Expected `alpha` of shape [..., dim] with a static dim; received '
+            f'shape {self._alpha.shape}.'
         )
       if not tensor_util.is_ref(self._alpha):
         ar1.check_alpha(self._alpha)
