@@ -10,6 +10,7 @@ from discrete_lvm import ops
 from discrete_lvm.distributions import categorical_relaxation
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.distributions import simplex_bijector
+from discrete_lvm.ops import shapes
 from discrete_lvm.ops import temperatures
 
 
@@ -197,8 +198,9 @@ class ExpGumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
     )
 
   def _log_prob(self, y):
+    y = shapes.ensure_last(tf.cast(y, self.dtype), self.event_shape)
     return gumbel_softmax_log_density(
-        tf.cast(y, self.dtype), self._float_logits(), self._column_temperature()
+        y, self._float_logits(), self._column_temperature()
     )
 
   def _mode(self):

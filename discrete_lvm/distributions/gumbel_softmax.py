@@ -9,6 +9,7 @@ from discrete_lvm.distributions import categorical_relaxation
 from discrete_lvm.distributions import exp_gumbel_softmax
 from discrete_lvm.distributions import parameters as parameters_lib
 from discrete_lvm.distributions import simplex_bijector
+from discrete_lvm.ops import shapes
 
 
 class GumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
@@ -113,7 +114,7 @@ class GumbelSoftmax(categorical_relaxation.CategoricalRelaxation):
     return tf.cast(tf.exp(y), self.dtype)
 
   def _log_prob(self, x):
-    x = tf.cast(x, self._float_dtype)
+    x = shapes.ensure_last(tf.cast(x, self._float_dtype), self.event_shape)
     # Subnormal numbers have few digits left, and some kernels flush them.
     lost = x < np.finfo(x.dtype.as_numpy_dtype).tiny
     log_x = tf.math.log(tf.where(lost, tf.ones_like(x), x))

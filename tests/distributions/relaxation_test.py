@@ -538,6 +538,17 @@ class CategoricalRelaxationTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'Expected an event of shape'):
       cls(1.0, [0.0, 1.0, 2.0]).log_prob([0.5, 0.5])
 
+  @parameterized.named_parameters(*_CATEGORICAL)
+  def test_number_of_classes_of_a_sample_may_be_unknown(self, cls):
+    d = cls(0.5, [0.0, 1.0, 2.0])
+    log_prob = tf.function(
+        d.log_prob, input_signature=[tf.TensorSpec([None, None])]
+    )
+    x = d.sample(2, seed=_SEED)
+    self.assertAllClose(log_prob(x), d.log_prob(x.numpy()), rtol=1e-4)
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      log_prob(x[:, :1])
+
   # 4.5 standard errors of a frequency, over 20 of them.
   @parameterized.product(
       cls=[c for _, c in _CATEGORICAL], temperature=[0.01, 1.0, 50.0]
