@@ -9,6 +9,7 @@ from discrete_lvm import ops
 from discrete_lvm.distributions import flat_positions
 from discrete_lvm.ops import conditioners
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import shapes
 
 tfd = tfp.distributions
 
@@ -167,7 +168,10 @@ class Autoregressive(distribution.Distribution):
     with self._name_and_control_scope(name):
       x = tf.convert_to_tensor(x, dtype_hint=self.dtype)
       self._sample_control_dependencies(x)
-      return self._laws(self._flat.flatten(x))
+      return self._laws(self._flat_events(x))
+
+  def _flat_events(self, x):
+    return self._flat.flatten(shapes.ensure_last(x, self.event_shape))
 
   def _laws(self, flat):
     outputs = self._conditioner(flat)
@@ -207,7 +211,7 @@ class Autoregressive(distribution.Distribution):
 
   def _log_prob(self, x):
     # The batch shape of a context is that of the laws.
-    flat = self._conditioner.broadcast(self._flat.flatten(x))
+    flat = self._conditioner.broadcast(self._flat_events(x))
     law = self._laws(flat)
     x = flat_positions.reshape(
         flat, flat.shape.rank - 2, self._flat.event_shape
@@ -244,7 +248,9 @@ class Autoregressive(distribution.Distribution):
 
   def _sample_control_dependencies(self, x):
     rank = self.event_shape.rank
-    if not x.shape[-rank:].is_compatible_with(self.event_shape):
+    if x.shape.rank is None or not x.shape[-rank:].is_compatible_with(
+        self.event_shape
+    ):
       raise ValueError(
           f'Expected an event of shape [..., '
           f'{str(self.event_shape.as_list())[1:]}; received shape {x.shape}.'

@@ -54,8 +54,12 @@ class FlatPositions:
 
   @property
   def variables(self):
-    """Those of the network, which a `Conditioner` shows."""
-    return getattr(self.network, 'variables', ())
+    """Those of the networks, which a `Conditioner` shows."""
+    return [
+        variable
+        for network in (self.network, self._preprocess)
+        for variable in getattr(network, 'variables', ())
+    ]
 
   @property
   def built(self):
@@ -96,6 +100,8 @@ class FlatPositions:
   def flatten(self, x):
     """Returns `[..., length, channels]`."""
     batch_rank = x.shape.rank - len(self.event_shape)
+    # A reshape would take other positions, if they are as many.
+    x = tf.ensure_shape(x, [*x.shape[:batch_rank], *self.positions, None])
     return reshape(x, batch_rank, [self.length, x.shape[-1]])
 
   def flat_context(self, context):

@@ -444,6 +444,46 @@ class AutoregressiveTest(tf.test.TestCase, parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, r'\[batch, 2, 3, num_.*received'):
         _binary(bad).log_prob(tf.zeros([H, W, 1]))
 
+  def test_rejects_other_positions_in_the_run(self):
+    network = _pixel_cnn(1, features=2)
+
+    def log_prob(x, context):
+      return _binary(network, context=context).log_prob(x)
+
+    x = _events(2, H, W, 1)[::9].astype(np.float32)
+    context = tf.random.stateless_normal([8, H, W, 2], [0, 1])
+    compiled = tf.function(
+        log_prob,
+        input_signature=[
+            tf.TensorSpec([None, None, None, None]),
+            tf.TensorSpec([None, None, None, 2]),
+        ],
+    )
+    self.assertAllClose(compiled(x, context), log_prob(x, context), rtol=1e-5)
+    for bad in (
+        (np.swapaxes(x, 1, 2), context),
+        (x, tf.transpose(context, [0, 2, 1, 3])),
+        (np.reshape(x, [8, H, 1, W]), context),
+    ):
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        compiled(*bad)
+    unknown = tf.function(
+        _binary().log_prob, input_signature=[tf.TensorSpec(None)]
+    )
+    with self.assertRaisesRegex(ValueError, r'2, 3, 1\]; received.*unknown'):
+      unknown(x)
+
+  def test_weights_of_what_makes_the_inputs_are_trained(self):
+    network = _sequence_network('MADE', 2 * DIM)
+    preprocess = keras.layers.Dense(DIM)
+    d = Autoregressive(network, _normal, [LENGTH, DIM], preprocess=preprocess)
+    with tf.GradientTape() as tape:
+      value = d.log_prob(tf.ones([LENGTH, DIM]))
+    weights = d.trainable_variables
+    self.assertLen(weights, len(network.trainable_variables) + 2)
+    for gradient in tape.gradient(value, weights):
+      self.assertGreater(tf.reduce_max(tf.abs(gradient)), 0.0)
+
   @parameterized.parameters(
       # Two logits for one channel.
       (1, distributions.Bernoulli),
