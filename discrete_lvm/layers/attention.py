@@ -36,7 +36,7 @@ def attend(queries, keys, values, mask=None):
     Ashish Vaswani et al. Attention Is All You Need. NeurIPS 2017.
     https://arxiv.org/abs/1706.03762. Equation 1.
   """
-  queries *= tf.cast(1 / math.sqrt(queries.shape[-1]), queries.dtype)
+  queries *= 1 / math.sqrt(queries.shape[-1])
   scores = floats.at_least_float32(tf.matmul(queries, keys, transpose_b=True))
   if mask is not None:
     scores = tf.where(mask, scores, -math.inf)
