@@ -76,6 +76,9 @@ class PermutePositions(keras.layers.Layer):
           f'Expected events of length {self.order.size}, as the order; '
           f'received shape {inputs.shape}.'
       )
+    shape = [*inputs.shape]
+    shape[axis] = self.order.size
+    inputs = tf.ensure_shape(inputs, shape)
     return tf.gather(inputs, indices_of(self.order), axis=axis)
 
   def get_config(self):

@@ -22,6 +22,18 @@ class PermutePositionsTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(layer.generate(CODES[:, expected]), CODES)
     self.assertAllEqual(layer.generate(EVENTS[:, expected]), EVENTS)
 
+  def test_rejects_another_length_in_the_run(self):
+    layer = layers.PermutePositions([1, 2, 0])
+    for method in (layer, layer.generate):
+      for x, spec in ((CODES, [None, None]), (EVENTS, [None, None, None])):
+        call = tf.function(
+            lambda x, method=method: method(x),
+            input_signature=[tf.TensorSpec(spec, x.dtype)],
+        )
+        self.assertAllEqual(call(x), method(x))
+        with self.assertRaises(tf.errors.InvalidArgumentError):
+          call(np.concatenate([x, x], axis=1))
+
   def test_survives_a_file_in_a_functional_model(self):
     inputs = keras.Input([3, 5], dtype='float32')
     x = layers.PermutePositions(np.array([1, 2, 0]))(inputs)
