@@ -58,6 +58,7 @@ class ConcatenatedCritic(keras.layers.Layer):
   def call(self, x, y):
     leading = critics.broadcast_leading(x, y)
     static = leading + [y.shape[-2], x.shape[-2]]
+    x, y = floats.common_floats(x, y)
     x, y = x[..., tf.newaxis, :, :], y[..., :, tf.newaxis, :]
     shape = tf.broadcast_dynamic_shape(tf.shape(x)[:-1], tf.shape(y)[:-1])
     pairs = [

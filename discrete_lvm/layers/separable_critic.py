@@ -58,8 +58,7 @@ class SeparableCritic(keras.layers.Layer):
   def call(self, x, y):
     # The sum of many products, a log-ratio, is not for 16 bits.
     return critics.inner_products(
-        floats.at_least_float32(self.x_network(x)),
-        floats.at_least_float32(self.y_network(y)),
+        *floats.common_floats(self.x_network(x), self.y_network(y))
     )
 
   def get_config(self):

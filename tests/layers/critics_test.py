@@ -120,6 +120,15 @@ class CriticsTest(tf.test.TestCase, parameterized.TestCase):
       rounded = tf.cast(tf.cast(scores, tf.bfloat16), tf.float32)
       self.assertGreater(tf.reduce_max(tf.abs(rounded - scores)), 0.0)
 
+  def test_types_may_differ(self, name):
+    x, y = (tf.round(z) for z in _pairs(5))
+    expected = CRITICS[name]()(x, y)
+    for x_dtype in ('bfloat16', 'float32', 'float64'):
+      for y_dtype in ('int32', 'float32', 'float64'):
+        scores = CRITICS[name]()(tf.cast(x, x_dtype), tf.cast(y, y_dtype))
+        self.assertEqual(scores.dtype, tf.float32)
+        self.assertAllClose(scores, expected, atol=1e-5)
+
   def test_functional_model_trains_and_survives_a_file(self, name):
     inputs = keras.Input((X_DIM,)), keras.Input((Y_DIM,))
     critic = CRITICS[name]()
