@@ -12,6 +12,7 @@ from discrete_lvm.layers import sequences
 from discrete_lvm.layers.dense import build_dense
 from discrete_lvm.layers.gated_pixel_cnn_block import GatedPixelCNNBlock
 from discrete_lvm.ops import counts
+from discrete_lvm.ops import shapes
 
 
 class GatedPixelCNNState(NamedTuple):
@@ -178,7 +179,7 @@ class GatedPixelCNN(keras.layers.Layer):
 
   def call(self, inputs, context=None):
     protocol.check_context(self._has_context, context)
-    self._check_inputs(inputs)
+    inputs = self._checked(inputs)
     batch_shape = tf.shape(inputs)[:-3]
     values = tf.reshape(inputs, [-1, *self._pixel_shape])
     context = self._flat_context(context, batch_shape, inputs.shape[:-3])
@@ -196,7 +197,7 @@ class GatedPixelCNN(keras.layers.Layer):
   def _outputs(self, horizontal):
     return self._output(tf.nn.relu(self._hidden(tf.nn.relu(horizontal))))
 
-  def _check_inputs(self, inputs):
+  def _checked(self, inputs):
     if not inputs.dtype.is_floating or not inputs.shape[-3:].is_compatible_with(
         self._pixel_shape
     ):
@@ -205,6 +206,8 @@ class GatedPixelCNN(keras.layers.Layer):
           f'three {list(self._pixel_shape)} as when the layer was built; '
           f'received {inputs.dtype.name} of shape {inputs.shape}.'
       )
+    # A reshape would take other pixels, if they are as many.
+    return shapes.ensure_last(inputs, tf.TensorShape(self._pixel_shape))
 
   def _flat_context(self, context, batch_shape, static_batch_shape):
     """Returns the context with one batch dimension, in a tuple, or none."""
@@ -299,9 +302,9 @@ class GatedPixelCNN(keras.layers.Layer):
     token = tf.cast(tf.convert_to_tensor(token), self.compute_dtype)
     pixel = tf.reshape(token, [-1, channels])
     pixel = tf.where(index > 0, pixel, tf.zeros_like(pixel))
-    pixels = tf.tensor_scatter_nd_update(
-        state.pixels, [[(index - 1) % width]], pixel[tf.newaxis]
-    )
+    is_next = tf.equal(tf.range(width), (index - 1) % width)
+    # A scatter takes no empty batch.
+    pixels = tf.where(is_next[:, tf.newaxis, tf.newaxis], pixel, state.pixels)
     is_first = tf.equal(column, 0)
     rows, links = tf.cond(
         is_first,

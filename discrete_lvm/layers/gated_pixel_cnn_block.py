@@ -100,7 +100,9 @@ class GatedPixelCNNBlock(keras.layers.Layer):
     """
     # On a CPU faster than to let the convolution pad one side only.
     columns = [self.reach, self.reach]
-    gates = self._above(tf.pad(vertical, [[0, 0], [0, 0], columns, [0, 0]]))
+    gates = _convolve(
+        self._above, tf.pad(vertical, [[0, 0], [0, 0], columns, [0, 0]])
+    )
     if context is None:
       return _gate(gates), self._link(gates)
     above, left = tf.split(self._context_layer(context), 2, axis=-1)
@@ -117,10 +119,23 @@ class GatedPixelCNNBlock(keras.layers.Layer):
     Returns:
       `Tensor`, shape `[batch, rows, columns, units]`.
     """
-    outputs = self._output(_gate(self._left(horizontal) + link))
+    outputs = self._output(_gate(_convolve(self._left, horizontal) + link))
     if self._is_residual:
       outputs += horizontal[:, :, self.reach :]
     return outputs
+
+
+def _convolve(layer, x):
+  if x.shape[0]:
+    return layer(x)
+  # TensorFlow's convolution of an empty batch returns the shape of its input.
+  size = tf.shape(x)[0]
+  one_if_empty = tf.cast(tf.equal(size, 0), tf.int32)
+  x = tf.pad(x, [[0, one_if_empty], [0, 0], [0, 0], [0, 0]])
+  y = layer(x)
+  # Unlike that of an index its gradient copies nothing where it keeps all.
+  kept = tf.slice(y, [0, 0, 0, 0], [size, -1, -1, -1])
+  return tf.ensure_shape(kept, [None, *y.shape[1:]])
 
 
 def _gate(gates):

@@ -374,6 +374,12 @@ class AutoregressiveTest(tf.test.TestCase, parameterized.TestCase):
     n = tf.function(lambda n: d.sample([n, 1], seed=[0, 1]))(tf.constant(2))
     self.assertAllEqual(n, x)
 
+  def test_no_samples(self):
+    d = _binary()
+    x = d.sample(0, seed=[0, 1])
+    self.assertEqual(x.shape, [0, H, W, 1])
+    self.assertEqual(d.log_prob(x).shape, [0])
+
   def test_compiled_log_prob_equals_eager(self):
     for d in (_binary(), _logistic_mixture()):
       x = _events(2, H, W, 1)[::9].astype(np.float32)

@@ -324,6 +324,36 @@ class GatedPixelCNNTest(tf.test.TestCase, parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, message):
       layers.GatedPixelCNN(**{'num_outputs': 2, **kwargs})
 
+  @parameterized.parameters(False, True)
+  def test_empty_batch(self, has_context):
+    network, context = _network(has_context), None
+    if has_context:
+      context = _context(0, H, W)
+
+    def run(x):
+      with tf.GradientTape() as tape:
+        y = network(x, **_given(context))
+        loss = tf.reduce_sum(y)
+      weights = [w.value for w in network.trainable_variables]
+      return y, tape.gradient(loss, weights)
+
+    spec = tf.TensorSpec([None, H, W, C])
+    for call in (run, tf.function(run, input_signature=[spec])):
+      y, gradients = call(_inputs(0))
+      self.assertEqual(y.shape, [0, H, W, 3])
+      for gradient in gradients:
+        self.assertAllEqual(gradient, tf.zeros_like(gradient))
+    self.assertEqual(_run_steps(network, _inputs(0), context).shape, y.shape)
+
+  def test_rejects_another_shape_in_the_run(self):
+    network, x = _network(), _inputs(2)
+    for spec in ([None, None, None, C], [None] * 4):
+      call = tf.function(network, input_signature=[tf.TensorSpec(spec)])
+      self.assertAllClose(call(x), network(x), atol=1e-5)
+      for bad in (tf.transpose(x, [0, 2, 1, 3]), tf.reshape(x, [1, -1, W, C])):
+        with self.assertRaises(tf.errors.InvalidArgumentError):
+          call(bad)
+
   def test_rejects_bad_input(self):
     for shape in ((None, W, C), (H, None, C), (H, W, None), (W, C)):
       with self.assertRaisesRegex(ValueError, 'static H, W and C; received'):
