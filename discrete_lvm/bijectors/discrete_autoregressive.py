@@ -53,7 +53,8 @@ class DiscreteAutoregressive(conditioned_bijector.ConditionedBijector):
       results have too, and no step makes a one-hot vector of them. By default
       they are one-hot, `[..., length, K]`.
     validate_args: Python `bool`: whether to check the values of events (not
-      under XLA, which drops assertions).
+      under XLA, which drops assertions). Of a stack it is for the flow nearest
+      the data: what that returns can be valid where the data are not.
     name: Python `str`, prefix of the ops.
 
   Raises:

@@ -48,7 +48,8 @@ class DiscreteAutoregressiveSorting(conditioned_bijector.ConditionedBijector):
       in `[0, K)`, shape `[..., length]`, of a type that holds them, which the
       results have too. By default they are one-hot, `[..., length, K]`.
     validate_args: Python `bool`: whether to check the values of events (not
-      under XLA, which drops assertions).
+      under XLA, which drops assertions). Of a stack it is for the flow nearest
+      the data: what that returns can be valid where the data are not.
     name: Python `str`, prefix of the ops.
 
   Raises:

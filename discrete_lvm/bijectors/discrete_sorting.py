@@ -46,7 +46,8 @@ class DiscreteSorting(conditioned_bijector.ConditionedBijector):
     sorts_positions: Python `bool`: whether the positions that change move, too,
       in the order of `ops.placement.uncertainty` of their logits.
     validate_args: Python `bool`: whether to check the values of events (not
-      under XLA, which drops assertions).
+      under XLA, which drops assertions). Of a stack it is for the flow nearest
+      the data: what that returns can be valid where the data are not.
     name: Python `str`, prefix of the ops.
 
   Raises:

@@ -22,7 +22,9 @@ class ModularAffine(discrete_bijector.DiscreteBijector):
       `[..., K]`.
     scale: `Tensor` like `shift`, of residues coprime with `K`; None is 1.
     validate_args: Python `bool`: whether to check the values of parameters and
-      events (not under XLA, which drops assertions).
+      events (not under XLA, which drops assertions). What it returns is
+      one-hot, whatever the events, so of a stack it is for the map nearest the
+      data.
     name: Python `str`, prefix of the ops.
 
   Raises:
