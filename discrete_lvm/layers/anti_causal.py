@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from discrete_lvm.layers import protocol
 from discrete_lvm.layers import sequences
-from discrete_lvm.layers.token_embedding import check_tokens
+from discrete_lvm.layers.token_layer import TokenLayer
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class AntiCausal(keras.layers.Layer):
+class AntiCausal(TokenLayer):
   """Outputs, for each position, a function of the inputs there and after it.
 
   A causal network runs over the reversed sequence, with one position more
@@ -85,10 +85,6 @@ class AntiCausal(keras.layers.Layer):
           "Expected a network in the order 'left_to_right'; received the order "
           f'{list(order)}.'
       )
-
-  def __call__(self, inputs, **kwargs):
-    check_tokens(self, inputs)
-    return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
     axis = sequences.length_axis(inputs)

@@ -9,12 +9,12 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.layers import context_lookup
 from discrete_lvm.layers import protocol
-from discrete_lvm.layers.token_embedding import check_tokens
+from discrete_lvm.layers.token_layer import TokenLayer
 from discrete_lvm.ops import counts
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class BipartiteContextTable(keras.layers.Layer):
+class BipartiteContextTable(TokenLayer):
   """Outputs, for each position that a mask hides, a row for each context.
 
   The context is the joint value of the n positions where the mask is True, of
@@ -91,10 +91,6 @@ class BipartiteContextTable(keras.layers.Layer):
         # A cast of all of it would cost more than the lookup.
         autocast=False,
     )
-
-  def __call__(self, inputs, **kwargs):
-    check_tokens(self, inputs)
-    return super().__call__(inputs, **kwargs)
 
   def call(self, inputs):
     inputs = protocol.check_events(inputs, self.mask.size, self._num_classes)

@@ -11,6 +11,7 @@ from discrete_lvm.layers import protocol
 from discrete_lvm.layers import sequences
 from discrete_lvm.layers import token_embedding
 from discrete_lvm.layers.dense import build_dense
+from discrete_lvm.layers.token_layer import TokenLayer
 from discrete_lvm.ops import counts
 
 
@@ -31,7 +32,7 @@ class CausalConvolutionState(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class CausalConvolution(keras.layers.Layer):
+class CausalConvolution(TokenLayer):
   """Outputs, for each position, a function of a window of those before it.
 
   Each layer adds to what it receives, x,
@@ -141,10 +142,6 @@ class CausalConvolution(keras.layers.Layer):
       self._residuals.append(build_dense(units, units, rng, policy))
     self._hidden = build_dense(units, units, rng, policy)
     self._output = build_dense(units, self.num_outputs, rng, policy)
-
-  def __call__(self, inputs, **kwargs):
-    token_embedding.check_tokens(self, inputs)
-    return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
     protocol.check_context(self._context_layer is not None, context)

@@ -11,6 +11,7 @@ from discrete_lvm.layers import protocol
 from discrete_lvm.layers import sequences
 from discrete_lvm.layers import token_embedding
 from discrete_lvm.layers.dense import build_dense
+from discrete_lvm.layers.token_layer import TokenLayer
 from discrete_lvm.ops import counts
 
 
@@ -30,7 +31,7 @@ class CausalLSTMState(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class CausalLSTM(keras.layers.Layer):
+class CausalLSTM(TokenLayer):
   """Outputs, for each position, a recurrent function of all before it.
 
   The first layer reads the token before (nothing, at the first position), each
@@ -126,10 +127,6 @@ class CausalLSTM(keras.layers.Layer):
           )
       )
     self._output = build_dense(units[-1], self.num_outputs, rng, policy)
-
-  def __call__(self, inputs, **kwargs):
-    token_embedding.check_tokens(self, inputs)
-    return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
     protocol.check_context(self._context_layer is not None, context)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from discrete_lvm.layers import context_lookup
 from discrete_lvm.layers import degrees
 from discrete_lvm.layers import protocol
-from discrete_lvm.layers.token_embedding import check_tokens
+from discrete_lvm.layers.token_layer import TokenLayer
 from discrete_lvm.ops import counts
 
 
@@ -28,7 +28,7 @@ class ContextTableState(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class ContextTable(keras.layers.Layer):
+class ContextTable(TokenLayer):
   """Outputs, for each position, a row of its own for each past.
 
   It represents every autoregressive distribution or flow exactly: the position
@@ -124,10 +124,6 @@ class ContextTable(keras.layers.Layer):
         # A cast of all of it would cost more than the lookup.
         autocast=False,
     )
-
-  def __call__(self, inputs, **kwargs):
-    check_tokens(self, inputs)
-    return super().__call__(inputs, **kwargs)
 
   def call(self, inputs):
     inputs = protocol.check_events(inputs, len(self.order), self._num_classes)

@@ -6,11 +6,11 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm.layers import protocol
-from discrete_lvm.layers.token_embedding import check_tokens
+from discrete_lvm.layers.token_layer import TokenLayer
 from discrete_lvm.ops import conditioners
 
 
-class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
+class DiscreteFlowLayer(TokenLayer, abc.ABC):
   """Abstract permutation of events, by way of a network that it owns.
 
   The call maps data to the base and `generate` maps back, bit for bit if both
@@ -73,10 +73,6 @@ class DiscreteFlowLayer(keras.layers.Layer, abc.ABC):
         outputs.shape[-1],
         *(n * self._num_classes for n in self._channels_per_class),
     )
-
-  def __call__(self, inputs, *args, **kwargs):
-    check_tokens(self, inputs)
-    return super().__call__(inputs, *args, **kwargs)
 
   def call(self, inputs, context=None):
     return self._apply(self._inverse, inputs, context)

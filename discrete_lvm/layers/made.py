@@ -12,6 +12,7 @@ from discrete_lvm.layers import degrees as degrees_lib
 from discrete_lvm.layers import protocol
 from discrete_lvm.layers import token_embedding
 from discrete_lvm.layers.masked_dense import MaskedDense
+from discrete_lvm.layers.token_layer import TokenLayer
 from discrete_lvm.ops import counts
 
 
@@ -29,7 +30,7 @@ class MADEState(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class MADE(keras.layers.Layer):
+class MADE(TokenLayer):
   """Outputs, for each position, a function of the positions before it.
 
   A dense network over all `length * K` inputs, masked in blocks: the outputs at
@@ -186,10 +187,6 @@ class MADE(keras.layers.Layer):
     ranks = np.argsort(self.order)
     inputs = np.repeat(ranks + 1, self._num_channels)
     return inputs, *hidden, np.repeat(ranks, self.num_outputs)
-
-  def __call__(self, inputs, **kwargs):
-    token_embedding.check_tokens(self, inputs)
-    return super().__call__(inputs, **kwargs)
 
   def call(self, inputs, context=None):
     protocol.check_context(bool(self._context_layers), context)

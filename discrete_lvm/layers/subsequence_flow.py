@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from discrete_lvm.layers import protocol
 from discrete_lvm.layers import sequences
-from discrete_lvm.layers.token_embedding import check_tokens
+from discrete_lvm.layers.token_layer import TokenLayer
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class SubsequenceFlow(keras.layers.Layer):
+class SubsequenceFlow(TokenLayer):
   """Applies a flow to some positions of a sequence.
 
   The flow sees and changes the positions that are listed, as a sequence of
@@ -87,10 +87,6 @@ class SubsequenceFlow(keras.layers.Layer):
     else:
       context = keras.KerasTensor((*shape, context_shape[-1]), 'float32')
       self.flow(x, context=context)
-
-  def __call__(self, inputs, *args, **kwargs):
-    check_tokens(self, inputs)
-    return super().__call__(inputs, *args, **kwargs)
 
   def call(
       self, inputs, context=None, return_cross_entropy=False, training=False

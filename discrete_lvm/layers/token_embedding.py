@@ -4,10 +4,11 @@ import keras
 import tensorflow as tf
 
 from discrete_lvm.layers import context_lookup
+from discrete_lvm.layers.token_layer import TokenLayer
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm')
-class TokenEmbedding(keras.layers.Layer):
+class TokenEmbedding(TokenLayer):
   """Returns `one_hot @ kernel`, or the same for an integer code by a gather.
 
   Only the one-hot form has a gradient to the input; the form in codes takes
@@ -60,10 +61,6 @@ class TokenEmbedding(keras.layers.Layer):
         ),
     )
 
-  def __call__(self, inputs, **kwargs):
-    check_tokens(self, inputs)
-    return super().__call__(inputs, **kwargs)
-
   def call(self, inputs):
     return embed(inputs, tf.convert_to_tensor(self.kernel))
 
@@ -89,31 +86,5 @@ def embed(inputs, kernel):
   """
   if not inputs.dtype.is_integer:
     return tf.tensordot(inputs, kernel, axes=1)
-  inputs = tf.cast(inputs, tf.int32)  # A gather takes no 8 bits.
-  return context_lookup.gather_or_zero(kernel, inputs, inputs >= 0)
-
-
-def check_tokens(layer, inputs):
-  """Raises if a layer would have to learn K from codes.
-
-  A layer's `build` sees shapes only, and would take the last dimension of
-  codes, shape `[batch, length]`, for K; so a layer that takes codes calls this
-  in `__call__`.
-
-  Args:
-    layer: Keras layer.
-    inputs: `Tensor`, Keras tensor or array that it is called with.
-
-  Raises:
-    ValueError: If `inputs` are integers and the layer is not built.
-  """
-  if layer.built:
-    return
-  if not hasattr(inputs, 'dtype'):
-    inputs = tf.convert_to_tensor(inputs)
-  if keras.backend.is_int_dtype(inputs.dtype):
-    raise ValueError(
-        'Expected a layer that is built, as `build((None, length, K))` does, '
-        'before it is called with integer codes; received none of `call` or '
-        '`build` before.'
-    )
+  codes = context_lookup.known_codes(inputs, kernel.shape[0])
+  return context_lookup.gather_or_zero(kernel, codes, codes >= 0)

@@ -5,11 +5,12 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.layers import token_embedding
+from discrete_lvm.layers.token_layer import TokenLayer
 from discrete_lvm.layers.transformer_stack import TransformerStack
 from discrete_lvm.ops import counts
 
 
-class Transformer(keras.layers.Layer):
+class Transformer(TokenLayer):
   """Builds an embedding, a vector that stands for no token, and the blocks.
 
   Args:
@@ -53,10 +54,6 @@ class Transformer(keras.layers.Layer):
         dtype=self.dtype_policy,
     )
     self._stack.build((*inputs_shape[:-1], units), context_shape)
-
-  def __call__(self, inputs, **kwargs):
-    token_embedding.check_tokens(self, inputs)
-    return super().__call__(inputs, **kwargs)
 
   def _nothing_vector(self):
     # Keras casts weights inside `call` only, not for a step.

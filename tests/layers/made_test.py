@@ -209,6 +209,11 @@ class MADETest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(layer(x, context=context), expected, atol=1e-6)
     self.assertAllClose(_run_steps(layer, x, context), expected, atol=1e-5)
 
+  def test_context_by_its_position(self):
+    x, context = _inputs(6, 2, 3), _inputs(2)
+    a, b = _made(2), _made(2)
+    self.assertAllEqual(a(x, context), b(x, context=context))
+
   @parameterized.parameters(False, True)
   def test_gradient_reaches_every_weight(self, conditional):
     layer = _made(5)
