@@ -93,6 +93,21 @@ def codes_of(inputs):
   return tf.where(is_something, codes, -1)
 
 
+def known_codes(codes, num_classes):
+  """Returns int32 codes, -1 for those that are none of `[0, K)`.
+
+  To `tf.one_hot` they are zero vectors. As numbers of rows they could be rows
+  of another position, and as 32 bits of 64 another class.
+
+  Args:
+    codes: Integer `Tensor`, any shape.
+    num_classes: Python `int`: K.
+  """
+  codes = tf.cast(codes, tf.int64)
+  is_known = (codes >= 0) & (codes < num_classes)
+  return tf.cast(tf.where(is_known, codes, -1), tf.int32)
+
+
 def gather_or_zero(table, rows, exists):
   """Returns the rows of a table where they exist, elsewhere zeros.
 

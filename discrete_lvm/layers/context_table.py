@@ -169,7 +169,10 @@ class ContextTable(TokenLayer):
       and the next `ContextTableState`. They have no gradient to the token.
     """
     index, row = state
-    codes = context_lookup.codes_of(tf.convert_to_tensor(token))
+    token = tf.convert_to_tensor(token)
+    if token.dtype.is_integer:
+      token = context_lookup.known_codes(token, self._num_classes)
+    codes = context_lookup.codes_of(token)
     child = tf.where(
         (row < 0) | (codes < 0), -1, row * self._num_classes + 1 + codes
     )

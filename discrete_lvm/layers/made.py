@@ -208,8 +208,7 @@ class MADE(TokenLayer):
           tf.reshape(inputs, tf.concat([tf.shape(inputs)[:-2], [channels]], 0))
       )
     first_rows = tf.range(self._length) * self._num_channels
-    codes = tf.cast(inputs, tf.int32)
-    rows = tf.where(codes < 0, -1, codes + first_rows)
+    rows = tf.where(inputs < 0, -1, inputs + first_rows)
     sums = token_embedding.embed(rows, layer.masked_kernel())
     return tf.reduce_sum(sums, axis=-2) + tf.convert_to_tensor(layer.bias)
 

@@ -6,6 +6,8 @@ docstrings of `MADE` say what these take and return.
 
 import tensorflow as tf
 
+from discrete_lvm.layers import context_lookup
+
 
 def static_length_and_classes(inputs_shape):
   """Returns the last two dimensions of `[..., length, K]`.
@@ -62,7 +64,8 @@ def check_events(x, length, num_classes):
     num_classes: Python `int`: K.
 
   Returns:
-    The inputs, whose length is checked in the run where it is not static.
+    The inputs, whose length is checked in the run where it is not static; codes
+    as int32, and as -1 where they are none of the classes.
 
   Raises:
     ValueError: If their static shape is another.
@@ -74,7 +77,8 @@ def check_events(x, length, num_classes):
         f'Expected inputs of shape {["...", *event_shape]}, as when the layer '
         f'was built; received shape {x.shape}.'
     )
-  return tf.ensure_shape(x, expected)
+  x = tf.ensure_shape(x, expected)
+  return context_lookup.known_codes(x, num_classes) if x.dtype.is_integer else x
 
 
 def check_context(has_context, context):

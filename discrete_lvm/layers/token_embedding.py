@@ -23,8 +23,8 @@ class TokenEmbedding(TokenLayer):
   Call arguments:
     inputs: Floating `Tensor`, shape `[..., K]`, as a rule one-hot; or, once
       the layer is built, an integer `Tensor`, shape `[...]`, of codes in
-      `[0, K)`. The code -1 gives the zero vector, as zeros instead of a one-hot
-      vector do.
+      `[0, K)`. The code -1, as any other, gives the zero vector, as zeros
+      instead of a one-hot vector do.
 
   Output shape:
     `[..., units]` in the compute dtype.
@@ -78,7 +78,7 @@ def embed(inputs, kernel):
 
   Args:
     inputs: Floating `Tensor`, shape `[..., K]`; or integer codes, shape
-      `[...]`, of which -1 gives the zero vector.
+      `[...]`, of which any outside of `[0, K)` gives the zero vector.
     kernel: `Tensor`, shape `[K, units]`.
 
   Returns:

@@ -183,6 +183,12 @@ class BipartiteContextTableTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllEqual(outputs, expected)
     self.assertAllEqual(layer(tf.constant(codes)), expected)
 
+  def test_codes_out_of_range_are_zero_vectors(self):
+    layer = self._layer()
+    codes = _codes(5, 3)[:4].astype(np.int64)
+    codes[:, np.argmax(MASK)] = [3, 4, -2, 2**32 + 1]
+    self.assertAllEqual(layer(tf.constant(codes)), np.zeros([4, 5, 2]))
+
   def test_ignores_hidden_positions_and_needs_the_others(self):
     layer = self._layer()
     codes = _codes(5, 3)
