@@ -146,7 +146,7 @@ class CausalConvolution(TokenLayer):
   def call(self, inputs, context=None):
     protocol.check_context(self._context_layer is not None, context)
     values = sequences.shift(self._embedding(inputs))
-    protocol.check_positions(context, values.shape[-2])
+    protocol.check_positions(context, sequences.length(values))
     if context is not None:
       values += self._context_layer(context)
     num_taps = self._config['kernel_size']

@@ -110,16 +110,27 @@ def check_positions(context, length, may_be_longer=False):
 
   Raises:
     ValueError: If they are known to differ.
+    tf.errors.InvalidArgumentError: If they differ in the run; XLA drops it.
   """
   if context is None:
     return
-  length = None if length is None else tf.get_static_value(length)
+  static = None if length is None else tf.get_static_value(length)
   shape = tf.TensorShape(context.shape)
-  fits = shape.rank > 1
-  if fits and None not in (shape[-2], length):
-    fits = shape[-2] == length or (may_be_longer and shape[-2] > length)
+  fits = (shape.rank or 0) > 1
+  is_known = fits and None not in (shape[-2], static)
+  if is_known:
+    fits = shape[-2] == static or (may_be_longer and shape[-2] > static)
   if not fits:
     raise ValueError(
-        f'Expected `context` of shape [..., {length}, F], with the positions '
+        f'Expected `context` of shape [..., {static}, F], with the positions '
         f'of the inputs; received shape {shape}.'
+    )
+  if length is not None and not is_known:
+    compare = tf.debugging.assert_equal
+    if may_be_longer:
+      compare = tf.debugging.assert_greater_equal
+    compare(
+        tf.shape(context)[-2],
+        length,
+        'Expected `context` with the positions of the inputs.',
     )

@@ -17,6 +17,12 @@ def length_axis(x):
   return -1 if x.dtype.is_integer else -2
 
 
+def length(values):
+  """Returns the length of `[..., length, units]`, an `int` if it is static."""
+  static = values.shape[-2]
+  return tf.shape(values)[-2] if static is None else static
+
+
 def shift(values):
   """Moves a sequence to the next positions; the first gets zeros.
 
@@ -40,12 +46,12 @@ def taps(values, num_taps, dilation):
   Returns:
     List of `num_taps` `Tensor`s of that shape, the last the sequence itself.
   """
-  length = values.shape[-2] or tf.shape(values)[-2]
+  num_positions = length(values)
   span = dilation * (num_taps - 1)
   paddings = [[0, 0]] * (values.shape.rank - 2) + [[span, 0], [0, 0]]
   padded = tf.pad(values, paddings)
   starts = range(0, span + 1, dilation)
-  return [padded[..., start : start + length, :] for start in starts]
+  return [padded[..., start : start + num_positions, :] for start in starts]
 
 
 def embed_token(embedding, token, index):

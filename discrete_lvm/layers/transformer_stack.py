@@ -130,7 +130,7 @@ class TransformerStack(keras.layers.Layer):
 
   def call(self, x, context=None):
     protocol.check_context(self._context_layer is not None, context)
-    protocol.check_positions(context, x.shape[-2])
+    protocol.check_positions(context, sequences.length(x))
     if context is not None:
       x += self._context_layer(context)
     if self._learns_positions:

@@ -164,6 +164,21 @@ class AntiCausalTest(tf.test.TestCase, parameterized.TestCase):
     self.assertAllClose(compiled(x), layer(x), atol=1e-5)
     self.assertAllClose(compiled(x[:, 2:]), layer(x)[:, 2:], atol=1e-5)
 
+  @parameterized.parameters(*CONDITIONAL)
+  def test_rejects_a_context_of_other_positions_in_the_run(self, name):
+    layer = _build(name, (None, LENGTH, 2))
+    call = tf.function(
+        lambda x, context: layer(x, context),
+        input_signature=[
+            tf.TensorSpec([None, None, K]),
+            tf.TensorSpec([None, None, 2]),
+        ],
+    )
+    x, context = _inputs(2), _context(2)
+    self.assertAllClose(call(x, context), layer(x, context=context), atol=1e-6)
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      call(x, context[:, :1])
+
   def test_rejects(self):
     with self.assertRaisesRegex(ValueError, 'Keras layer as `network`'):
       layers.AntiCausal(lambda x: x)

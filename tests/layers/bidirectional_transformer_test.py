@@ -66,6 +66,25 @@ class BidirectionalTransformerTest(tf.test.TestCase, parameterized.TestCase):
     for gradient in tape.gradient(y, weights):
       self.assertGreater(tf.reduce_max(tf.abs(gradient)), 0.0)
 
+  def test_context_by_its_position(self):
+    x, context = _normal(4, 3), _normal(4, 2, seed=1)
+    self.assertAllEqual(_network()(x, context), _network()(x, context=context))
+
+  def test_rejects_a_context_of_other_positions_in_the_run(self):
+    layer = _network()
+    layer.build((None, 4, 3), (None, 4, 2))
+    call = tf.function(
+        lambda x, context: layer(x, context=context),
+        input_signature=[
+            tf.TensorSpec([None, None, 3]),
+            tf.TensorSpec([None, None, 2]),
+        ],
+    )
+    x, context = _normal(2, 4, 3), _normal(2, 4, 2)
+    self.assertAllClose(call(x, context), layer(x, context=context), atol=1e-6)
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      call(x, context[:, :1])
+
   def test_mixed_precision(self):
     x = tf.one_hot([[0, -1, 2, -1], [1, 2, -1, 0]], 3)
     y = _network(dtype='mixed_bfloat16')(x)

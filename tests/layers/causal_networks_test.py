@@ -366,6 +366,66 @@ class CausalNetworksTest(tf.test.TestCase, parameterized.TestCase):
     for dtype in ('int8', 'uint8', 'int16', 'int64'):
       self.assertAllEqual(network(tf.cast(codes, dtype)), network(codes))
 
+  @parameterized.parameters(*NETWORKS)
+  def test_codes_out_of_range_are_zero_vectors(self, name):
+    network = _build(name)
+    codes = np.repeat(_codes(1, LENGTH), 6, axis=0).astype(np.int64)
+    position = _order(network, LENGTH)[0]
+    codes[:, position] = [-1, K, K + 1, -K, 2**32 + 1, -(2**32) + 1]
+    expected = network(tf.one_hot(codes, K))
+    self.assertNotAllClose(expected, network(tf.one_hot(codes % K, K)))
+    self.assertAllClose(network(tf.constant(codes)), expected)
+    self.assertAllClose(
+        _run_steps(network, tf.constant(codes)), expected, rtol=1e-5, atol=1e-5
+    )
+    codes = np.clip(codes[:4], -128, 127).astype(np.int8)
+    self.assertAllClose(network(tf.constant(codes)), expected[:4])
+
+  @parameterized.parameters(*CONDITIONAL)
+  def test_context_by_its_position(self, name):
+    network = _build_conditional(name)
+    x, context = _codes(6, LENGTH), _context(6)
+    self.assertAllEqual(network(x, context), network(x, context=context))
+    network = NETWORKS[name]()
+    x = tf.one_hot(x, K)
+    self.assertAllEqual(network(x, context), network(x, context=context))
+
+  @parameterized.parameters(*CONDITIONAL)
+  def test_rejects_a_context_of_other_positions_in_the_run(self, name):
+    network = _build_conditional(name)
+    call = tf.function(
+        lambda x, context: network(x, context=context),
+        input_signature=[
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None, None, 2]),
+        ],
+    )
+    x, context = _codes(6, LENGTH), _context(6)
+    self.assertAllClose(call(x, context), network(x, context=context))
+    for length in (1, LENGTH + 1):
+      with self.assertRaises(tf.errors.InvalidArgumentError):
+        call(x, _context(6, length=length))
+    start = tf.function(
+        lambda length, context: network.initial_state([6], length, context)[0],
+        input_signature=[
+            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([None, None, 2]),
+        ],
+    )
+    self.assertEqual(start(LENGTH - 1, context), 0)
+    with self.assertRaises(tf.errors.InvalidArgumentError):
+      start(LENGTH + 1, context)
+
+  @parameterized.parameters(*CONDITIONAL)
+  def test_rejects_a_context_of_unknown_rank(self, name):
+    network = _build_conditional(name)
+    call = tf.function(
+        lambda context: network(_codes(6, LENGTH), context=context),
+        input_signature=[tf.TensorSpec(None)],
+    )
+    with self.assertRaisesRegex(ValueError, '`context` of .*received.*unknown'):
+      call(_context(6))
+
   @parameterized.parameters(*CONDITIONAL)
   def test_length_may_be_unknown_and_change(self, name):
     network = _build(name)
