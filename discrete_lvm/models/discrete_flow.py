@@ -352,7 +352,7 @@ class DiscreteFlow(model.Model):
     )
 
   def _as_one_hot(self, x):
-    """Returns one-hot events, and which have neither a bad code nor a NaN."""
+    """Returns one-hot events, and which are: no bad code, no other vector."""
     x = tf.convert_to_tensor(x)
     shape = tf.TensorShape([self.length, self.num_classes])
     if x.dtype.is_integer and x.shape[-1:].is_compatible_with(shape[:1]):
@@ -362,9 +362,9 @@ class DiscreteFlow(model.Model):
       return tf.one_hot(x, self.num_classes), tf.reduce_all(in_range, axis=-1)
     if x.dtype.is_floating and x.shape[-2:].is_compatible_with(shape):
       x = tf.cast(shapes.ensure_last(x, shape), tf.float32)
-      # An argmax or a comparison would lose it.
-      is_nan = tf.math.is_nan(x)
-      return x, tf.logical_not(tf.reduce_any(is_nan, axis=[-2, -1]))
+      # An argmax would lose what is none. Unlike a flow by itself the model
+      # takes no zero vectors, as it takes no code -1.
+      return x, tf.reduce_all(ops.is_one_hot(x), axis=-1)
     raise ValueError(
         f'Expected one-hot events, floating of shape [..., {self.length}, '
         f'{self.num_classes}], or integer codes [..., {self.length}]; received '

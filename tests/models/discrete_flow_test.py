@@ -184,19 +184,21 @@ class LawTest(tf.test.TestCase, parameterized.TestCase):
 
   def check_nan_remains(self, stack):
     model = _make(stack)
-    events = EVENTS[:3].copy()
+    events = EVENTS[:6].copy()
     events[0], events[1, 1, 2] = np.nan, np.nan
+    # Nor is there a density of what is not one-hot.
+    events[2, 1], events[3, 0], events[4, 2] = 1 / K, 0.0, 2 * events[4, 2]
     for function in (
         model.log_prob,
         tf.function(model.log_prob, jit_compile=True),
     ):
       log_prob = function(events)
-      self.assertAllEqual(np.isnan(log_prob), [True, True, False])
-      self.assertAllClose(log_prob[2], model.log_prob(CODES[2]))
+      self.assertAllEqual(np.isnan(log_prob), 5 * [True] + [False])
+      self.assertAllClose(log_prob[5], model.log_prob(CODES[5]))
     for function in (model.encode, model.decode):
       codes = function(events)
-      self.assertAllEqual(codes[:2], -np.ones([2, LENGTH]))
-      self.assertAllEqual(codes[2], function(CODES[2]))
+      self.assertAllEqual(codes[:5], -np.ones([5, LENGTH]))
+      self.assertAllEqual(codes[5], function(CODES[5]))
 
   @parameterized.parameters('int8', 'uint8', 'int16', 'uint16', 'int64')
   def test_codes_of_any_integer_type(self, dtype):
