@@ -179,17 +179,21 @@ class AutoregressiveCategorical(sequence_distribution.SequenceDistribution):
 def _sharpen(logits, temperature, top_k, top_p):
   """Returns logits, `[batch, K]`, of what `sample` draws from."""
   temperatures.check_positive(temperature)
-  temperature = tf.cast(temperature, logits.dtype)
-  if temperature.shape.rank != 0:
-    raise ValueError(
-        'Expected a scalar `temperature`; received one of shape '
-        f'{temperature.shape}.'
-    )
+  temperature = tf.cast(_as_scalar(temperature, 'temperature'), logits.dtype)
   # Centred before a low temperature magnifies the rounding of the sum.
   top = tf.reduce_max(logits, axis=-1, keepdims=True)
   logits = (logits - top) / temperature
   if top_k is not None:
     logits = ops.top_k_logits(logits, top_k)
   if top_p is not None:
-    logits = ops.nucleus_logits(logits, top_p)
+    logits = ops.nucleus_logits(logits, _as_scalar(top_p, 'top_p'))
   return logits
+
+
+def _as_scalar(value, name):
+  value = tf.convert_to_tensor(value)
+  if value.shape.rank != 0:
+    raise ValueError(
+        f'Expected a scalar `{name}`; received one of shape {value.shape}.'
+    )
+  return value

@@ -5,6 +5,8 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from discrete_lvm.ops import counts
+
 
 class FlatPositions:
   """A network of positions on one axis, as a `Conditioner` takes it.
@@ -33,13 +35,13 @@ class FlatPositions:
   """
 
   def __init__(self, network, event_shape, preprocess):
-    if len(event_shape) not in (2, 3) or min(event_shape) < 1:
+    self.event_shape = counts.check_counts(event_shape, 'event_shape')
+    if len(self.event_shape) not in (2, 3):
       raise ValueError(
           'Expected an `event_shape` of [length, channels] or [H, W, '
-          f'channels], all positive; received {list(event_shape)}.'
+          f'channels]; received {self.event_shape}.'
       )
     self.network = network
-    self.event_shape = list(event_shape)
     self._preprocess = preprocess
 
   @property

@@ -43,6 +43,10 @@ class CategoricalSampler(keras.layers.Layer, abc.ABC):
     # Keras would cast float32 logits down under a mixed policy.
     super().__init__(autocast=False, **kwargs)
     temperatures.check_positive(temperature)
+    if np.ndim(temperature):
+      raise ValueError(
+          f'Expected a scalar `temperature`; received {temperature!r}.'
+      )
     _check_choice('inference', inference, _INFERENCE)
     _check_choice('kl', kl, _KL)
     if isinstance(prior, str):

@@ -101,16 +101,11 @@ class CausalConvolution(TokenLayer):
     counts.check_count(num_outputs, 'num_outputs')
     self.num_outputs = num_outputs
     counts.check_count(units, 'units')
-    if not dilations or min(dilations) < 1:
-      raise ValueError(
-          'Expected at least one of `dilations`, all positive; received '
-          f'{list(dilations)}.'
-      )
     counts.check_count(kernel_size, 'kernel_size', minimum=2)
     self._config = {
         'num_outputs': num_outputs,
         'units': units,
-        'dilations': list(dilations),
+        'dilations': counts.check_counts(dilations, 'dilations'),
         'kernel_size': kernel_size,
         'seed': random.randrange(2**31) if seed is None else seed,
     }

@@ -78,14 +78,9 @@ class CausalLSTM(TokenLayer):
     super().__init__(**kwargs)
     counts.check_count(num_outputs, 'num_outputs')
     self.num_outputs = num_outputs
-    if not units or min(units) < 1:
-      raise ValueError(
-          'Expected at least one of `units`, all positive; received '
-          f'{list(units)}.'
-      )
     self._config = {
         'num_outputs': num_outputs,
-        'units': list(units),
+        'units': counts.check_counts(units, 'units'),
         'seed': random.randrange(2**31) if seed is None else seed,
     }
 

@@ -117,10 +117,7 @@ class MADE(TokenLayer):
     super().__init__(**kwargs)
     counts.check_count(num_outputs, 'num_outputs')
     self.num_outputs = num_outputs
-    if not hidden_units:
-      raise ValueError(
-          'Expected at least one of `hidden_units`; received none.'
-      )
+    hidden_units = counts.check_counts(hidden_units, 'hidden_units')
     if degrees not in ('equal', 'random'):
       raise ValueError(
           "Expected `degrees` to be 'equal' or 'random'; received "
@@ -131,7 +128,7 @@ class MADE(TokenLayer):
     self.activation = keras.activations.get(activation)
     self._config = {
         'num_outputs': num_outputs,
-        'hidden_units': list(hidden_units),
+        'hidden_units': hidden_units,
         'order': degrees_lib.check_order(order),
         'degrees': degrees,
         'activation': keras.activations.serialize(self.activation),

@@ -1,5 +1,6 @@
 """Checks of how many there are to be of something."""
 
+from collections.abc import Iterable
 import numbers
 from typing import Any
 
@@ -31,3 +32,33 @@ def check_count(value: Any, name: str, minimum: int = 1) -> None:
         f'Expected an integer `{name}` of at least {minimum}; received '
         f'{value!r}.'
     )
+
+
+def check_counts(values: Any, name: str) -> list[int]:
+  """Checks that values are a sequence of integers of at least 1.
+
+  Args:
+    values: What was given, no `Tensor`.
+    name: Python `str`, what the error calls them.
+
+  Returns:
+    The values as Python `int`s.
+
+  Raises:
+    ValueError: If they are not, or there are none.
+
+  Example:
+    >>> from discrete_lvm.ops import counts
+    >>> counts.check_counts(16, 'units')
+    Traceback (most recent call last):
+    ...
+    ValueError: Expected a sequence of one or more `units`; received 16.
+  """
+  counts = list(values) if isinstance(values, Iterable) else []
+  if not counts:
+    raise ValueError(
+        f'Expected a sequence of one or more `{name}`; received {values!r}.'
+    )
+  for count in counts:
+    check_count(count, name)
+  return [int(count) for count in counts]

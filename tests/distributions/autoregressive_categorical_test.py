@@ -437,6 +437,7 @@ class AutoregressiveCategoricalTest(tf.test.TestCase, parameterized.TestCase):
         ({'temperature': [1.0, 2.0]}, 'scalar `temperature`'),
         ({'top_k': 0}, '`top_k`'),
         ({'top_p': 1.1}, '`top_p`'),
+        ({'top_p': [0.5, 0.6]}, 'scalar `top_p`'),
     ):
       with self.assertRaisesRegex(ValueError, message):
         d.sample(seed=[0, 1], **kwargs)

@@ -432,8 +432,8 @@ class AutoregressiveTest(tf.test.TestCase, parameterized.TestCase):
 
   def test_rejects_bad_input(self):
     network = _pixel_cnn(2)
-    for shape in ([1], [2, 3, 4, 1], [0, 1], [2, 3, 0]):
-      with self.assertRaisesRegex(ValueError, '`event_shape` of.*received'):
+    for shape in ([1], [2, 3, 4, 1], [0, 1], [2, 3, 0], [2.0, 1], 3):
+      with self.assertRaisesRegex(ValueError, '`event_shape`.*received'):
         Autoregressive(network, distributions.Bernoulli, shape)
     with self.assertRaisesRegex(ValueError, '`dtype`; received bool'):
       Autoregressive(network, distributions.Bernoulli, [2, 1], dtype='bool')

@@ -93,8 +93,10 @@ class CausalConvolutionTest(tf.test.TestCase, parameterized.TestCase):
   @parameterized.parameters(
       ({'num_outputs': 0}, '`num_outputs` of at least 1; received 0'),
       ({'units': 0}, '`units` of at least 1; received 0'),
-      ({'dilations': []}, r'at least one of `dilations`.*received \[\]'),
-      ({'dilations': [1, 0]}, r'all positive; received \[1, 0\]'),
+      ({'dilations': []}, r'one or more `dilations`; received \[\]'),
+      ({'dilations': [1, 0]}, '`dilations` of at least 1; received 0'),
+      ({'dilations': 2}, 'one or more `dilations`; received 2'),
+      ({'dilations': [1.5]}, 'integer `dilations` .*received 1.5'),
       ({'kernel_size': 1}, '`kernel_size` of at least 2; received 1'),
   )
   def test_rejects_bad_arguments(self, kwargs, message):

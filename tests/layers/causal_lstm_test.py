@@ -82,8 +82,13 @@ class CausalLSTMTest(tf.test.TestCase, parameterized.TestCase):
           {'num_outputs': 0, 'units': [4]},
           '`num_outputs` of at least 1; received 0',
       ),
-      ({'num_outputs': 2, 'units': []}, r'at least one of `units`.*\[\]'),
-      ({'num_outputs': 2, 'units': [4, 0]}, r'all positive; received \[4, 0\]'),
+      ({'num_outputs': 2, 'units': []}, r'one or more `units`; received \[\]'),
+      (
+          {'num_outputs': 2, 'units': [4, 0]},
+          '`units` of at least 1; received 0',
+      ),
+      ({'num_outputs': 2, 'units': 8}, 'one or more `units`; received 8'),
+      ({'num_outputs': 2, 'units': [8.5]}, 'integer `units` .*received 8.5'),
   )
   def test_rejects_bad_arguments(self, kwargs, message):
     with self.assertRaisesRegex(ValueError, message):

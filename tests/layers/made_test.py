@@ -297,7 +297,10 @@ class MADETest(tf.test.TestCase, parameterized.TestCase):
       ({'order': [[0, 1]]}, r'permutation .*received \[\[0, 1\]\]'),
       ({'order': 'backwards'}, "`order` .*received 'backwards'"),
       ({'degrees': 'uniform'}, "`degrees` .*received 'uniform'"),
-      ({'hidden_units': []}, 'at least one of `hidden_units`'),
+      ({'hidden_units': []}, r'one or more `hidden_units`; received \[\]'),
+      ({'hidden_units': 16}, 'one or more `hidden_units`; received 16'),
+      ({'hidden_units': [8.5]}, 'integer `hidden_units` .*received 8.5'),
+      ({'hidden_units': [8, 0]}, '`hidden_units` of at least 1; received 0'),
       ({'num_outputs': 0}, '`num_outputs` of at least 1; received 0'),
   )
   def test_rejects_bad_arguments(self, kwargs, message):

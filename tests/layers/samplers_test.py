@@ -164,6 +164,7 @@ class SamplersTest(tf.test.TestCase, parameterized.TestCase):
   def test_rejects_bad_arguments(self, cls):
     for kwargs, message in (
         ({'temperature': 0.0}, 'Expected a positive `temperature`'),
+        ({'temperature': [0.5, 1.0]}, 'a scalar `temperature`; received'),
         ({'inference': 'max'}, "`inference` to be one of .* received 'max'"),
         ({'kl': True}, '`kl` to be one of'),
         ({'prior': 'normal'}, '`prior` to be one of'),
