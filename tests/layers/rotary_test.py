@@ -42,7 +42,8 @@ class RotaryTest(tf.test.TestCase, parameterized.TestCase):
   def test_float64_stays_float64(self):
     x = tf.constant([[1.0, 0.0]], tf.float64)
     y = rotary.rotate(x, [1001])
-    self.assertAllClose(y, [[np.cos(1001), np.sin(1001)]], rtol=1e-12)
+    expected = [[np.cos(1001), np.sin(1001)]]
+    self.assertAllClose(y, expected, rtol=1e-12, atol=1e-12)
 
 
 if __name__ == '__main__':
