@@ -44,7 +44,6 @@ References:
 
 from collections.abc import Sequence
 import functools
-import json
 import pathlib
 from typing import Any
 
@@ -62,6 +61,7 @@ from experiments import estimator_pictures
 from experiments import evaluation
 from experiments import image_flags
 from experiments import launch
+from experiments import results
 from experiments import runs
 from experiments import schedules
 from experiments import seed_table
@@ -371,8 +371,7 @@ def _report(tables):
 
 def _curve(name, seed, found):
   """Returns seconds of training, evaluations aside, and negative bounds."""
-  path = runs.run_dir(name, seed) / 'metrics.jsonl'
-  rows = [json.loads(line) for line in path.read_text().splitlines()]
+  rows = results.read_metrics(runs.run_dir(name, seed))
   rows = [row for row in rows if 'val_elbo' in row]
   seconds = found['milliseconds'] / 1e3
   return [(row['step'] * seconds, -row['val_elbo']) for row in rows]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import json
 import math
 import pathlib
 from typing import Any
@@ -14,6 +13,7 @@ from experiments import consoles
 from experiments import flow_floors
 from experiments import ngrams
 from experiments import pictures
+from experiments import results as results_lib
 from experiments import text as text_lib
 
 # Order of the n-gram model in which the floors of flows are sought: of a higher
@@ -160,8 +160,7 @@ def curve(
   Returns:
     Seconds and bits, one of each evaluation.
   """
-  text = (run_dir / 'metrics.jsonl').read_text()
-  lines = [json.loads(line) for line in text.splitlines()]
+  lines = results_lib.read_metrics(run_dir)
   found = [line for line in lines if 'val_bits_per_token' in line]
   steps = np.array([line['step'] for line in found])
   bits = np.array([line['val_bits_per_token'] for line in found])

@@ -17,7 +17,6 @@ event files; checkpoints; model.keras; results.json; and four pictures
 from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
-import json
 import math
 import pathlib
 from typing import Any
@@ -37,6 +36,7 @@ from experiments import image_flags
 from experiments import latent_flags
 from experiments import launch
 from experiments import pictures
+from experiments import results
 from experiments import runs
 from experiments import shared_flags
 from experiments import temperatures
@@ -144,8 +144,7 @@ def draw_pictures(
       probs,
       f'Use of the codes on the test set\n{title}',
   )
-  lines = (output_dir / 'metrics.jsonl').read_text().splitlines()
-  rows = [json.loads(line) for line in lines]
+  rows = results.read_metrics(output_dir)
   panels = {
       'loss [nats]': {
           'training, as the estimator sees it': ('loss', 1),

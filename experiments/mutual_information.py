@@ -24,7 +24,6 @@ started again goes on where it was killed.
 
 from collections.abc import Sequence
 import functools
-import json
 import pathlib
 import time
 
@@ -378,10 +377,7 @@ def _report(found, curve, tasks):
 def _curve(task, name):
   """Reads steps and bounds of the first seed."""
   run_dir = runs.run_dir(f'{task}_{name}', shared_flags.SEED.value)
-  path = run_dir / 'metrics.jsonl'
-  # One that diverged at once has logged nothing.
-  lines = path.read_text().splitlines() if path.exists() else []
-  logs = [json.loads(line) for line in lines]
+  logs = results.read_metrics(run_dir)
   return (
       np.array([log['step'] for log in logs]),
       np.array([-log['negative_bound'] for log in logs]),

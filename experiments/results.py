@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import json
+import math
 import pathlib
 from typing import Any
 
@@ -75,6 +76,28 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
   if not isinstance(found, dict):
     raise ValueError(f'Expected a JSON object in {path}; received {found!r}.')
   return found
+
+
+def read_metrics(output_dir: pathlib.Path) -> list[dict[str, float]]:
+  """Reads what a run has logged.
+
+  Args:
+    output_dir: Directory of the run.
+
+  Returns:
+    Names to values of each line of `metrics.jsonl`: NaN for null, which stands
+    there for what is no finite number. None where there is no such file, as a
+    run that diverged at once has logged nothing.
+  """
+  path = output_dir / 'metrics.jsonl'
+  lines = path.read_text().splitlines() if path.exists() else []
+  return [
+      {
+          name: math.nan if value is None else value
+          for name, value in json.loads(line).items()
+      }
+      for line in lines
+  ]
 
 
 def write(

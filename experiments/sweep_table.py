@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import json
 import math
 import pathlib
 from typing import Any
@@ -69,9 +68,7 @@ def metric(run_dir: pathlib.Path, name: str) -> float:
   for key in name.split('.'):
     found = found.get(key) if isinstance(found, dict) else None
   if found is None:
-    log = run_dir / 'metrics.jsonl'
-    lines = log.read_text().splitlines() if log.exists() else []
-    for row in map(json.loads, lines):
+    for row in results.read_metrics(run_dir):
       known |= set(row)
       found = row.get(name, found)
   if isinstance(found, bool) or not isinstance(found, int | float):

@@ -178,11 +178,11 @@ class PrecisionTest(binary.BinaryTestCase, parameterized.TestCase):
     self.check('discrete_flow', ['mixed_bfloat16'])
 
   @parameterized.parameters(
-      ('gumbel_softmax_vae', ['mixed_bfloat16', 'mixed_float16']),
-      ('gumbel_softmax_structured', ['mixed_bfloat16', 'mixed_float16']),
-      ('delta_vae_image', ['mixed_bfloat16', 'mixed_float16']),
-      ('delta_vae_text', ['mixed_bfloat16', 'mixed_float16']),
-      ('discrete_flow', ['mixed_float16']),
+      ('gumbel_softmax_vae', ('mixed_bfloat16', 'mixed_float16')),
+      ('gumbel_softmax_structured', ('mixed_bfloat16', 'mixed_float16')),
+      ('delta_vae_image', ('mixed_bfloat16', 'mixed_float16')),
+      ('delta_vae_text', ('mixed_bfloat16', 'mixed_float16')),
+      ('discrete_flow', ('mixed_float16',)),
   )
   @pytest.mark.slow
   def test_trains_near_float32_slow(self, name, precisions):

@@ -1,3 +1,4 @@
+import math
 import pathlib
 
 from absl.testing import absltest
@@ -30,6 +31,17 @@ class ResultsTest(tf.test.TestCase):
     self.assertEqual(results.read(output_dir, {}), written)
     results.drop_others(output_dir, {'step': 5})
     self.assertIsNone(results.read(output_dir, {}))
+
+  def test_metrics_that_are_no_numbers_are_nan(self):
+    output_dir = pathlib.Path(self.get_temp_dir()) / 'metrics'
+    output_dir.mkdir()
+    self.assertEmpty(results.read_metrics(output_dir))
+    (output_dir / 'metrics.jsonl').write_text(
+        '{"step": 1, "loss": null}\n{"step": 2, "loss": 3.0}\n'
+    )
+    first, last = results.read_metrics(output_dir)
+    self.assertTrue(math.isnan(first['loss']))
+    self.assertEqual(last, {'step': 2, 'loss': 3.0})
 
   def test_a_damaged_file_is_named(self):
     output_dir = pathlib.Path(self.get_temp_dir()) / 'damaged'
