@@ -27,7 +27,8 @@ class RELAX(relaxed_control.RelaxedControl):
   same step as all else; the gradient for them differentiates the objective
   twice. Unlike in the paper `z~` is tied to `z` as in `REBAR`, so that two
   evaluations of the objective a sample do, one of them at relaxed codes, and
-  one of the network.
+  one of the network. That sees `z` no further than 10 nats below its largest,
+  so that a class without probability drowns none of the others.
 
   Args:
     network: Keras layer or model from `[batch, M]` to `[batch, 1]` that can be
