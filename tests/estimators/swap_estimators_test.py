@@ -150,7 +150,9 @@ class SwapTest(tf.test.TestCase, parameterized.TestCase):
 
   @parameterized.parameters(-1, 1.0, True, None)
   def test_rejects_references(self, reference):
-    with self.assertRaisesRegex(ValueError, 'int `reference` of at least 0'):
+    with self.assertRaisesRegex(
+        ValueError, 'integer `reference` of at least 0'
+    ):
       estimators.ARS(reference)
 
   def test_rejects_references_that_are_no_class(self):
