@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.ops import floats
+from discrete_lvm.ops import numerics
 from discrete_lvm.ops import shapes
 from discrete_lvm.ops.categorical import one_hot_log_prob
 from discrete_lvm.ops.straight_through import one_hot_argmax
@@ -164,23 +165,12 @@ def _branches(logits, excluded):
       is_before,
       is_before & agrees,
       log_classes,
-      _where(~is_repeated, _log_sum(log_classes, axis=[-1])),
+      _where(~is_repeated, numerics.log_sum_exp(log_classes, axis=[-1])),
   )
 
 
 def _log_mass(branches):
-  return _log_sum(branches.log_mass, axis=[0, -1])
-
-
-def _log_sum(log_mass, axis):
-  """Returns the log-sum-exp, with a gradient of zero where nothing has mass."""
-  nothing = tf.constant(-np.inf, log_mass.dtype)
-  has_mass = tf.reduce_any(log_mass > nothing, axis=axis, keepdims=True)
-  # Guarded twice: the gradient of a log-sum of nothing is NaN.
-  total = tf.reduce_logsumexp(
-      tf.where(has_mass, log_mass, tf.zeros_like(log_mass)), axis=axis
-  )
-  return tf.where(tf.squeeze(has_mass, axis), total, nothing)
+  return numerics.log_sum_exp(branches.log_mass, axis=[0, -1])
 
 
 def _log_completions(branches):

@@ -123,13 +123,9 @@ def leave_one_out_log_sum_exp(
         tf.argmax(x, axis=-1), size, on_value=True, off_value=False
     )
     infinite = tf.constant(-math.inf, x.dtype)
-    others = tf.where(largest, infinite, x)
-    has_others = tf.reduce_any(others > infinite, axis=-1, keepdims=True)
-    # Guarded twice: the gradient of a log-sum of nothing is NaN.
-    rest = tf.reduce_logsumexp(
-        tf.where(has_others, others, tf.zeros_like(x)), axis=-1, keepdims=True
+    rest = numerics.log_sum_exp(
+        tf.where(largest, infinite, x), axis=[-1], keepdims=True
     )
-    rest = tf.where(has_others, rest, infinite)
     total = tf.reduce_logsumexp(x, axis=-1, keepdims=True)
     # Guarded twice: at the largest the slope may be infinite.
     share = tf.where(largest, tf.constant(-1, x.dtype), x - total)

@@ -1,6 +1,7 @@
 """Units, and logarithms that are safe at the edge of their domain."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import math
 
 import tensorflow as tf
@@ -115,6 +116,40 @@ def log_mean_exp(
       )
     size = tf.cast(tf.shape(x)[axis], x.dtype)
     return tf.reduce_logsumexp(x, axis=axis) - tf.math.log(size)
+
+
+def log_sum_exp(
+    x: tf.Tensor, axis: Sequence[int], keepdims: bool = False
+) -> tf.Tensor:
+  """Computes `log sum exp(x)`, with a gradient of zero where all is -inf.
+
+  That of TensorFlow is NaN there.
+
+  Args:
+    x: Floating `Tensor`, in nats.
+    axis: The axes.
+    keepdims: Whether they stay, of size 1.
+
+  Returns:
+    `Tensor`, `x` without the axes, in nats.
+
+  Example:
+    >>> from discrete_lvm.ops import numerics
+    >>> x = tf.fill([2], -math.inf)
+    >>> with tf.GradientTape() as tape:
+    ...   tape.watch(x)
+    ...   y = numerics.log_sum_exp(x, axis=[0])
+    >>> y.numpy().item(), tape.gradient(y, x).numpy().tolist()
+    (-inf, [0.0, 0.0])
+  """
+  nothing = tf.constant(-math.inf, x.dtype)
+  has_any = tf.reduce_any(x > nothing, axis=axis, keepdims=True)
+  # Guarded twice: a zero from the outer `where` times NaN would be NaN.
+  total = tf.reduce_logsumexp(
+      tf.where(has_any, x, tf.zeros_like(x)), axis=axis, keepdims=True
+  )
+  total = tf.where(has_any, total, nothing)
+  return total if keepdims else tf.squeeze(total, axis)
 
 
 def with_root_gradient(
