@@ -8,6 +8,7 @@ import tensorflow as tf
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
 from discrete_lvm.estimators import relaxation
+from discrete_lvm.ops import temperatures
 
 
 @keras.saving.register_keras_serializable(package='discrete_lvm.estimators')
@@ -57,7 +58,7 @@ class DecoupledStraightThroughGumbelSoftmax(relaxation.Relaxation):
       **kwargs: Any,
   ):
     super().__init__(temperature, **kwargs)
-    relaxation.check_number(forward_temperature)
+    temperatures.check_number(forward_temperature)
     self._initial_forward_temperature = float(forward_temperature)
     self.forward_temperature = self._add_temperature(
         forward_temperature, 'forward_temperature'

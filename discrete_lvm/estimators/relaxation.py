@@ -3,7 +3,6 @@
 import math
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from discrete_lvm.estimators import estimator
@@ -27,7 +26,7 @@ class Relaxation(estimator.Estimator):
 
   def __init__(self, temperature=1.0, **kwargs):
     super().__init__(**kwargs)
-    check_number(temperature)
+    temperatures.check_number(temperature)
     self._initial_temperature = float(temperature)
     self._make_temperature(temperature)
 
@@ -91,19 +90,3 @@ class GumbelRelaxation(Relaxation):
   def get_config(self):
     learn_temperature = self._learn_temperature
     return {**super().get_config(), 'learn_temperature': learn_temperature}
-
-
-def check_number(temperature: float) -> None:
-  """Raises unless a temperature is one positive number.
-
-  Args:
-    temperature: Number, or `Tensor` of no dimensions.
-
-  Raises:
-    ValueError: If it is not.
-  """
-  temperatures.check_positive(temperature)
-  if np.ndim(temperature):
-    raise ValueError(
-        f'Expected a `temperature` that is one number; received {temperature}.'
-    )

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from discrete_lvm import ops
 from discrete_lvm.estimators import estimator
-from discrete_lvm.estimators import relaxation
+from discrete_lvm.ops import temperatures
 
 
 class RelaxedControl(estimator.Estimator):
@@ -40,7 +40,7 @@ class RelaxedControl(estimator.Estimator):
 
   def __init__(self, temperature: float = 0.5, scale: float = 1.0, **kwargs):
     super().__init__(**kwargs)
-    relaxation.check_number(temperature)
+    temperatures.check_number(temperature)
     if np.ndim(scale) or not math.isfinite(scale):
       raise ValueError(
           f'Expected a `scale` that is one finite number; received {scale}.'

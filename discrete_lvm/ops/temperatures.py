@@ -38,6 +38,22 @@ def check_positive(temperature: Any) -> None:
       )
 
 
+def check_number(temperature: float) -> None:
+  """Raises unless a temperature is one positive number.
+
+  Args:
+    temperature: Number, or `Tensor` of no dimensions.
+
+  Raises:
+    ValueError: If it is not.
+  """
+  check_positive(temperature)
+  if np.ndim(temperature):
+    raise ValueError(
+        f'Expected a `temperature` that is one number; received {temperature}.'
+    )
+
+
 def has_keepdims(temperature_shape: Any, logits_shape: Any) -> bool:
   """Tells whether a temperature has the form `[..., 1]` of logits `[..., K]`.
 
