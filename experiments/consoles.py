@@ -1,10 +1,23 @@
 """Consoles for what binaries print."""
 
+import pathlib
+
 import rich.console
 
 # As of the widest table. Into 80 columns, those of a log file, its numbers
 # would not fit.
 _LEAST_WIDTH = 180
+
+
+def print_wrote(output_dir: pathlib.Path) -> None:
+  """Says where the files of a run are, whatever brackets the name has.
+
+  Args:
+    output_dir: Their directory.
+  """
+  rich.console.Console().print(
+      f'Wrote {output_dir}', markup=False, highlight=False
+  )
 
 
 def wide() -> rich.console.Console:

@@ -17,10 +17,10 @@ from typing import NamedTuple
 from absl import flags
 import keras
 import numpy as np
-import rich.console
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import consoles
 from experiments import delta_vae_evaluation
 from experiments import delta_vae_methods
 from experiments import delta_vae_pictures
@@ -179,9 +179,7 @@ def run_all(experiment: Experiment) -> None:
       caption,
   )
   delta_vae_pictures.methods(output_dir / 'methods.png', rows, experiment.title)
-  rich.console.Console().print(
-      f'Wrote {output_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(output_dir)
 
 
 def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:

@@ -35,10 +35,10 @@ from typing import Any
 from absl import app
 from absl import flags
 import keras
-import rich.console
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import consoles
 from experiments import flow_base
 from experiments import flow_models
 from experiments import flow_runs
@@ -262,9 +262,7 @@ def main(argv: Sequence[str]) -> None:
       rows,
       {name: runs.run_dir(name, runs.seeds()[0]) for name in names},
   )
-  rich.console.Console().print(
-      f'Wrote {output_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(output_dir)
 
 
 if __name__ == '__main__':

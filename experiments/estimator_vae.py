@@ -54,6 +54,7 @@ import rich.console
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import consoles
 from experiments import data
 from experiments import estimator_names
 from experiments import estimator_networks
@@ -364,9 +365,7 @@ def _report(tables):
       },
       f'Bound on {_NUM_VALIDATION:,} validation images at most',
   )
-  rich.console.Console().print(
-      f'Wrote {output_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(output_dir)
 
 
 def _curve(name, seed, found):

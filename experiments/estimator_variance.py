@@ -33,6 +33,7 @@ import keras
 import rich.console
 
 import discrete_lvm as dlvm
+from experiments import consoles
 from experiments import estimator_measures
 from experiments import estimator_names
 from experiments import estimator_objectives
@@ -265,7 +266,7 @@ def _report(found, output_dir):
       found['rows'],
       f'Gradient estimators, {title}, {found["num_draws"]:,} draws',
   )
-  console.print(f'Wrote {output_dir}', markup=False, highlight=False)
+  consoles.print_wrote(output_dir)
 
 
 def _parse_temperatures():

@@ -28,6 +28,7 @@ import rich.console
 import rich.table
 import tensorflow as tf
 
+from experiments import consoles
 from experiments import finished_runs
 from experiments import launch
 from experiments import results
@@ -63,9 +64,7 @@ def main(argv: Sequence[str]) -> None:
   model.save_signatures(export_dir / 'saved_model')
   shutil.copyfile(run_dir / saved_models.NAME, export_dir / saved_models.NAME)
   _print_signatures(export_dir / 'saved_model')
-  rich.console.Console().print(
-      f'Wrote {export_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(export_dir)
 
 
 def _run_dir():

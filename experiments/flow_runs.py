@@ -18,11 +18,11 @@ import zipfile
 from absl import flags
 import keras
 import numpy as np
-import rich.console
 import tensorflow as tf
 
 import discrete_lvm as dlvm
 from experiments import batches
+from experiments import consoles
 from experiments import flow_models
 from experiments import flow_table
 from experiments import results
@@ -235,9 +235,7 @@ def run_all(experiment: Experiment) -> None:
       {name: _load_events(name, first) for name in checked_names},
       f'{experiment.title}, seed {first}',
   )
-  rich.console.Console().print(
-      f'Wrote {output_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(output_dir)
 
 
 def run(experiment: Experiment, name: str, seed: int) -> dict[str, Any]:

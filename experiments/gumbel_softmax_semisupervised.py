@@ -29,10 +29,10 @@ from absl import app
 from absl import flags
 import keras
 import numpy as np
-import rich.console
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import consoles
 from experiments import data
 from experiments import evaluation
 from experiments import few_labels
@@ -348,9 +348,7 @@ def main(argv: Sequence[str]) -> None:
   output_dir = pathlib.Path(shared_flags.OUTPUT_DIR.value)
   tabulate.print_table(*table)
   tabulate.write_markdown(output_dir / 'results.md', *table)
-  rich.console.Console().print(
-      f'Wrote {output_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(output_dir)
 
 
 def _run_name(inference, alpha):

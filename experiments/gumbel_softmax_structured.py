@@ -33,6 +33,7 @@ import rich.table
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import consoles
 from experiments import data
 from experiments import evaluation
 from experiments import image_flags
@@ -163,9 +164,7 @@ def main(argv: Sequence[str]) -> None:
   _print_results(
       evaluation.test(trainer, _eval_batches(images.test), output_dir, title)
   )
-  rich.console.Console().print(
-      f'Wrote {output_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(output_dir)
 
 
 def _draw_halves(images, seed):

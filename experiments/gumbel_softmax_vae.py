@@ -30,6 +30,7 @@ import rich.table
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import consoles
 from experiments import data
 from experiments import evaluation
 from experiments import image_flags
@@ -268,9 +269,7 @@ def main(argv: Sequence[str]) -> None:
       trainer, _eval_batches(images.test), output_dir, title
   )
   print_results(found)
-  rich.console.Console().print(
-      f'Wrote {output_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(output_dir)
 
 
 def _callbacks(model, images, temperature, output_dir):

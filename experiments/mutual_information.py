@@ -31,10 +31,10 @@ from absl import app
 from absl import flags
 import keras
 import numpy as np
-import rich.console
 import tensorflow as tf
 
 import discrete_lvm as dlvm
+from experiments import consoles
 from experiments import correlated_gaussians
 from experiments import launch
 from experiments import mutual_information_pictures
@@ -369,9 +369,7 @@ def _report(found, curve, tasks):
       batch_size,
       f'Bounds while their critics train, mean of each {_LOG_EVERY} batches',
   )
-  rich.console.Console().print(
-      f'Wrote {output_dir}', markup=False, highlight=False
-  )
+  consoles.print_wrote(output_dir)
 
 
 def _curve(task, name):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import contextlib
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ _POLL_SECONDS = 0.1
 # What a process gets to end by itself, before it is killed.
 _GRACE_SECONDS = 10.0
 # What absl writes below the reason why a flag is refused.
-_HINT = re.compile('Pass --helpshort or --helpfull')
+_HINT = 'Pass --helpshort or --helpfull'
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -74,7 +73,7 @@ def last_line(log: pathlib.Path) -> str:
   """Returns the last line of a log that says something, or nothing."""
   text = log.read_text(errors='replace') if log.exists() else ''
   lines = [line.strip() for line in text.split('\n')]
-  return next((x for x in reversed(lines) if x and not _HINT.match(x)), '')
+  return next((x for x in reversed(lines) if x and not x.startswith(_HINT)), '')
 
 
 def _start(job, environment):

@@ -86,8 +86,8 @@ def read_metrics(output_dir: pathlib.Path) -> list[dict[str, float]]:
 
   Returns:
     Names to values of each line of `metrics.jsonl`: NaN for null, which stands
-    there for what is no finite number. None where there is no such file, as a
-    run that diverged at once has logged nothing.
+    there for what is no finite number. An empty list where there is no such
+    file, as a run that diverged at once has logged nothing.
   """
   path = output_dir / 'metrics.jsonl'
   lines = path.read_text().splitlines() if path.exists() else []
